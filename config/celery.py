@@ -1,0 +1,39 @@
+"""The Celery application: three queues, so that a slow webhook never delays a voucher."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from django.conf import settings
+
+app = Celery("hexiao")
+_url = settings.REDIS_URL
+app.conf.update(
+    # Celery spells a Redis on a unix socket its own way.
+    broker_url=_url.replace("unix://", "redis+socket://", 1),
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 2, "visibility_timeout": 600},
+    task_queues=[Queue("issue"), Queue("stock"), Queue("outside")],
+    task_default_queue="issue",
+    task_ignore_result=True,
+    # A message is a nudge: done twice or lost, the rows decide.
+    task_acks_late=False,
+    task_time_limit=120,
+    task_soft_time_limit=90,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    timezone="UTC",
+)
+app.autodiscover_tasks()
+
+
+def every(seconds: float, task_name: str, queue: str) -> dict[str, Any]:
+    """A beat entry; a tick that could not run in its own period is dropped, the next one finds the same work."""
+    return {"task": task_name, "schedule": seconds, "options": {"queue": queue, "expires": seconds}}
+
+
+app.conf.beat_schedule = {}

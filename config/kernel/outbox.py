@@ -1,0 +1,23 @@
+"""The outbox: what subscribers will be told, written in the transaction that made it true."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from config.kernel.models import OutboxMessage
+
+
+def announce(*, brand_id: UUID, topic: str, items: Sequence[dict[str, Any]], at: datetime) -> OutboxMessage:
+    """
+    Put one batch of ``items`` (JSON objects) under ``topic`` into the outbox, one row however many items.
+
+    Runs inside the caller's transaction. Subscribers hear it at least once, in no promised order.
+    """
+    assert connection.in_atomic_block, "a message commits with what it tells"
+    assert items, "an empty announcement tells nothing"
+    return OutboxMessage.objects.create(
+        brand_id=brand_id, topic=topic, occurred_at=at, items=list(items), item_count=len(items)
+    )

@@ -1,0 +1,160 @@
+"""
+Hexiao's settings, read top to bottom: the environment decides, docs/configuration.md lists it.
+
+With nothing set this is a development machine: embedded engines and secrets of its own under
+``.local/``. With ``HEXIAO_ENV=production`` a missing secret or host list stops the boot.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+
+from config.kernel import engines, secrets
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+LOCAL_DIR = BASE_DIR / ".local"
+
+HEXIAO_ENV = os.environ.get("HEXIAO_ENV", "development")
+IS_PRODUCTION = HEXIAO_ENV == "production"
+DEBUG = os.environ.get("HEXIAO_DEBUG", "0") == "1" and not IS_PRODUCTION
+
+# --- secrets ---------------------------------------------------------------------------------------
+
+SECRETS_FILE = Path(os.environ.get("HEXIAO_SECRETS_FILE", LOCAL_DIR / "secrets.json"))
+SECRETS = secrets.load(SECRETS_FILE, make_if_missing=not IS_PRODUCTION)
+SECRET_KEY = SECRETS.django_secret_key
+
+# --- where it answers ------------------------------------------------------------------------------
+
+ALLOWED_HOSTS = os.environ.get("HEXIAO_HOSTS", "" if IS_PRODUCTION else "localhost,127.0.0.1,[::1]").split(",")
+if IS_PRODUCTION and ALLOWED_HOSTS == [""]:
+    raise SystemExit("Set HEXIAO_HOSTS to the host names this site answers to, separated by commas.")
+PUBLIC_URL = os.environ.get("HEXIAO_PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+SANDBOX_URL = os.environ.get("HEXIAO_SANDBOX_URL", "http://127.0.0.1:8009").rstrip("/")
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_PRODUCTION else None
+SECURE_HSTS_SECONDS = 31_536_000 if IS_PRODUCTION else 0
+SECURE_SSL_REDIRECT = IS_PRODUCTION and os.environ.get("HEXIAO_PLAIN_HTTP", "0") != "1"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_PRODUCTION
+SESSION_COOKIE_HTTPONLY = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+APPEND_SLASH = False
+
+# --- what it is made of ----------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "config.kernel",
+    "config.accounts",
+    "stores",
+    "vouchers",
+    "orders",
+    "livestream",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.kernel.api.request_ids.RequestIdMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    }
+]
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "zh-hans"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "static_root"
+
+# --- PostgreSQL: the only truth --------------------------------------------------------------------
+
+DATABASE_URL = os.environ.get("DATABASE_URL") or engines.database_url()
+DATABASES: dict[str, Any] = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=None)}
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    connect_timeout=5,
+    application_name=os.environ.get("HEXIAO_PROCESS", "hexiao"),
+    # A request that waits longer than this is better refused: the client repeats it with its key.
+    options="-c statement_timeout=15s -c idle_in_transaction_session_timeout=60s",
+)
+
+# --- Redis: broker, cache, rate limits; never the truth --------------------------------------------
+
+REDIS_URL = os.environ.get("REDIS_URL") or engines.redis_url()
+REDIS_SOCKET_SECONDS = 0.2
+CACHES: dict[str, Any] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_timeout": REDIS_SOCKET_SECONDS, "socket_connect_timeout": REDIS_SOCKET_SECONDS},
+    }
+}
+NUDGES_ARE_SENT = os.environ.get("HEXIAO_NUDGES", "1") == "1"
+
+# --- the API ---------------------------------------------------------------------------------------
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["stores.api.authentication.CallerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["config.kernel.api.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "config.kernel.api.schema.HexiaoSchema",
+    "EXCEPTION_HANDLER": "config.kernel.api.exceptions.answer",
+    "UNAUTHENTICATED_USER": None,
+    "UNICODE_JSON": True,
+    "COMPACT_JSON": True,
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Hexiao 核销",
+    "DESCRIPTION": "Sell group-buy vouchers in livestreams, redeem them at stores, settle to the fen.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": r"/api/v1/",
+    "POSTPROCESSING_HOOKS": ["config.kernel.api.schema.add_lane_operations"],
+}
+
+# --- the trade's numbers ---------------------------------------------------------------------------
+
+UNPAID_AFTER_SECONDS = int(os.environ.get("HEXIAO_UNPAID_AFTER_SECONDS", 15 * 60))
+REVERSIBLE_FOR_SECONDS = int(os.environ.get("HEXIAO_REVERSIBLE_FOR_SECONDS", 60 * 60))
+CUSTOMER_TOKEN_SECONDS = 24 * 60 * 60
+STAFF_TOKEN_SECONDS = 12 * 60 * 60
+QR_TOKEN_SECONDS = 60
+
+# --- logging ---------------------------------------------------------------------------------------
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("HEXIAO_LOG_LEVEL", "INFO")},
+    "loggers": {"django.db.backends": {"level": "INFO"}, "httpx": {"level": "WARNING"}},
+}

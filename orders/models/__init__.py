@@ -1,0 +1,5 @@
+from orders.models.ledger import Account, LedgerTransfer
+from orders.models.payments import Payment, PaymentNotice, Refund
+from orders.models.purchases import Purchase
+
+__all__ = ["Account", "LedgerTransfer", "Payment", "PaymentNotice", "Purchase", "Refund"]

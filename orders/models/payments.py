@@ -1,0 +1,132 @@
+"""Money in and out: payments, the inbox of what providers tell us, refunds."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from config.kernel.ids import PublicIdModel
+from orders.models.purchases import Purchase
+
+
+class Payment(PublicIdModel):
+    """One attempt to pay a purchase at a provider. Its public id is the provider's merchant reference."""
+
+    PREFIX: ClassVar[str] = "pay"
+
+    class Status(models.TextChoices):
+        CREATED = "created"
+        PENDING = "pending"
+        CAPTURED = "captured"
+        FAILED = "failed"
+        CLOSED = "closed"
+
+    purchase = models.ForeignKey(Purchase, models.PROTECT, db_constraint=False, related_name="payments")
+    customer_id = models.UUIDField()
+    provider = models.CharField(max_length=16)
+    amount_fen = models.BigIntegerField()
+    status = models.CharField(max_length=8, choices=Status, default=Status.CREATED)
+    captured_fen = models.BigIntegerField(null=True, blank=True)
+    provider_reference = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField()
+    captured_at = models.DateTimeField(null=True, blank=True)
+    asked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(amount_fen__gt=0), name="payment_amount_is_positive"),
+            models.CheckConstraint(
+                condition=Q(status="captured", captured_at__isnull=False, captured_fen__gt=0)
+                | (~Q(status="captured") & Q(captured_at__isnull=True, captured_fen__isnull=True)),
+                name="payment_is_captured_when_and_how_much",
+            ),
+        ]
+
+
+class PaymentNotice(models.Model):
+    """
+    What a provider told us, stored before it was answered. One row for each event in a notice.
+
+    ``provider_event_id`` is unique per provider, so a duplicate costs one ignored insert.
+    """
+
+    class Outcome(models.TextChoices):
+        APPLIED = "applied"
+        REPEATED = "repeated"
+        REFUNDED = "refunded"
+        UNKNOWN_PAYMENT = "unknown_payment"
+
+    id = models.BigAutoField(primary_key=True)
+    provider = models.CharField(max_length=16)
+    provider_event_id = models.CharField(max_length=64)
+    kind = models.CharField(max_length=24)
+    reference = models.CharField(max_length=48)
+    provider_reference = models.CharField(max_length=64, blank=True)
+    amount_fen = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField()
+    applied_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=16, choices=Outcome, null=True, blank=True)  # noqa: DJ001 - set once, with applied_at
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "provider_event_id"], name="notice_is_stored_once"),
+            models.CheckConstraint(
+                condition=Q(applied_at__isnull=True, outcome__isnull=True)
+                | Q(applied_at__isnull=False, outcome__isnull=False),
+                name="notice_is_applied_with_an_outcome",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["id"], name="notice_to_apply", condition=Q(applied_at__isnull=True)),
+        ]
+
+
+class Refund(PublicIdModel):
+    """
+    Money on its way back, once per (source_kind, source_id): a voucher's unused uses, or a capture
+    that was not wanted. Its public id is the provider's idempotency key.
+    """
+
+    PREFIX: ClassVar[str] = "rfd"
+
+    class Status(models.TextChoices):
+        REQUESTED = "requested"
+        SENT = "sent"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+
+    class Source(models.TextChoices):
+        VOUCHER = "voucher"
+        EXPIRED_VOUCHER = "expired_voucher"
+        UNWANTED_CAPTURE = "unwanted_capture"
+
+    payment = models.ForeignKey(Payment, models.PROTECT, db_constraint=False, related_name="refunds")
+    purchase = models.ForeignKey(Purchase, models.PROTECT, db_constraint=False, related_name="refunds")
+    customer_id = models.UUIDField()
+    source_kind = models.CharField(max_length=16, choices=Source)
+    source_id = models.UUIDField()
+    request_id = models.UUIDField(null=True, blank=True)
+    amount_fen = models.BigIntegerField()
+    status = models.CharField(max_length=10, choices=Status, default=Status.REQUESTED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    last_error = models.CharField(max_length=256, blank=True)
+    requested_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+    succeeded_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(amount_fen__gt=0), name="refund_amount_is_positive"),
+            models.CheckConstraint(
+                condition=Q(status="succeeded", succeeded_at__isnull=False)
+                | (~Q(status="succeeded") & Q(succeeded_at__isnull=True)),
+                name="refund_status_agrees_with_its_time",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["source_id"], name="refund_by_source"),
+            models.Index(fields=["due_at"], name="refund_due", condition=Q(status__in=["requested", "sent", "failed"])),
+        ]

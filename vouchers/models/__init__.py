@@ -1,0 +1,18 @@
+from vouchers.models.deals import Deal, DealTerms
+from vouchers.models.offers import CustomerAllowance, DealStock, Offer, SellingSwitch
+from vouchers.models.redemptions import Redemption, RedemptionRequest
+from vouchers.models.vouchers import CodeCounter, UseEnding, Voucher
+
+__all__ = [
+    "CodeCounter",
+    "CustomerAllowance",
+    "Deal",
+    "DealStock",
+    "DealTerms",
+    "Offer",
+    "Redemption",
+    "RedemptionRequest",
+    "SellingSwitch",
+    "UseEnding",
+    "Voucher",
+]
