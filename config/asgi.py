@@ -6,11 +6,13 @@ origin for the demo and for a small brand. ``intake`` is the lane alone, for rep
 """
 
 import os
+from typing import Any, cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from a2wsgi import WSGIMiddleware
+from django.core.wsgi import get_wsgi_application
 
-from config.wsgi import application as site
+import config.celery  # noqa: F401 - nudges go to this application
 
-application = WSGIMiddleware(site, workers=8)
+application = WSGIMiddleware(cast(Any, get_wsgi_application()), workers=8)

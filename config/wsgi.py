@@ -2,7 +2,10 @@
 
 import os
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
 from django.core.wsgi import get_wsgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+import config.celery  # noqa: F401 - nudges go to this application
+
 application = get_wsgi_application()

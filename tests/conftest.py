@@ -13,3 +13,9 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"real data not found at {SHARED_DATA}: this test runs on data the repository may not contain")
     return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def _no_nudges(settings: object) -> None:
+    """Tests run the sweepers themselves; nothing is sent to a broker."""
+    settings.NUDGES_ARE_SENT = False  # type: ignore[attr-defined]
