@@ -7,8 +7,9 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    import config.celery  # noqa: F401 - nudges go to this application
     from django.core.management import execute_from_command_line
+
+    import config.celery  # noqa: F401 - nudges go to this application
 
     execute_from_command_line(sys.argv)
 
