@@ -1,0 +1,68 @@
+"""How orders says no."""
+
+from config.kernel.errors import Conflict, Invalid, NotFound
+
+# --- selling ---------------------------------------------------------------------------------------
+
+
+class OfferNotFound(NotFound):
+    code = "offer_not_found"
+    zh = "没有这个商品"
+    en = "There is no such offer."
+
+
+class NotOnSaleYet(Conflict):
+    code = "not_on_sale_yet"
+    zh = "还没开抢，{opens_at} 开始"
+    en = "The sale opens at {opens_at}."
+
+
+class SalePaused(Conflict):
+    code = "sale_paused"
+    zh = "商家暂停了售卖，稍后再来"
+    en = "The brand has paused this sale. Try again later."
+
+
+class SaleClosed(Conflict):
+    code = "sale_closed"
+    zh = "已经结束了"
+    en = "This sale has ended."
+
+
+class SellingStopped(Conflict):
+    code = "selling_stopped"
+    zh = "商家停止了售卖"
+    en = "The brand has stopped selling."
+
+
+class SoldOut(Conflict):
+    code = "sold_out"
+    zh = "已抢完，剩 {left} 份"
+    en = "Sold out: {left} left."
+
+
+class LimitReached(Conflict):
+    code = "limit_reached"
+    zh = "每人限购 {limit} 份，您已有 {bought} 份"
+    en = "At most {limit} each; you have {bought} already."
+
+
+class PriceChanged(Conflict):
+    code = "price_changed"
+    zh = "价格或规则刚刚变了，请看过再买"
+    en = "The price or the terms have changed since you saw them. Look again before you buy."
+
+
+# --- purchases -------------------------------------------------------------------------------------
+
+
+class PurchaseNotFound(NotFound):
+    code = "purchase_not_found"
+    zh = "没有这个订单"
+    en = "There is no such purchase."
+
+
+class QuantityOutOfRange(Invalid):
+    code = "quantity_out_of_range"
+    zh = "一次可买 1 到 {most} 份"
+    en = "Buy 1 to {most} at a time."
