@@ -1,0 +1,225 @@
+"""
+The ledger: which event moves money from which account to which, and the one way to write it down.
+
+docs/ledger.md explains the accounts and carries ``POSTING_TABLE`` as printed by
+``manage.py posting_table``. A balance is credits less debits.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from orders.models import Account, LedgerTransfer
+
+
+@dataclass(frozen=True, slots=True)
+class PostingRule:
+    """What one kind of transfer does, and which row stands behind each of its transfers."""
+
+    debit: Account.Kind
+    credit: Account.Kind
+    source_kind: str
+    event: str
+
+
+_ACCOUNT, _KIND = Account.Kind, LedgerTransfer.Kind
+
+POSTING_TABLE: Mapping[LedgerTransfer.Kind, PostingRule] = MappingProxyType(
+    {
+        _KIND.CAPTURE: PostingRule(
+            _ACCOUNT.PROVIDER_CLEARING,
+            _ACCOUNT.PREPAID_UNISSUED,
+            "payment",
+            "a provider captured what a purchase costs",
+        ),
+        _KIND.UNWANTED_CAPTURE: PostingRule(
+            _ACCOUNT.PROVIDER_CLEARING,
+            _ACCOUNT.REFUNDS_PAYABLE,
+            "refund",
+            "a provider captured what nobody owes: twice, too late, another amount",
+        ),
+        _KIND.ISSUE: PostingRule(
+            _ACCOUNT.PREPAID_UNISSUED,
+            _ACCOUNT.VOUCHER_LIABILITY,
+            "purchase",
+            "the vouchers of a paid purchase were issued",
+        ),
+        _KIND.REDEMPTION: PostingRule(
+            _ACCOUNT.VOUCHER_LIABILITY,
+            _ACCOUNT.REDEEMED,
+            "redemption",
+            "a use was redeemed at a store",
+        ),
+        _KIND.REVERSAL: PostingRule(
+            _ACCOUNT.REDEEMED,
+            _ACCOUNT.VOUCHER_LIABILITY,
+            "redemption",
+            "a redemption was undone: the use is owed again",
+        ),
+        _KIND.REFUND_UNUSED: PostingRule(
+            _ACCOUNT.VOUCHER_LIABILITY,
+            _ACCOUNT.REFUNDS_PAYABLE,
+            "refund",
+            "a customer gave unused uses back",
+        ),
+        _KIND.REFUND_EXPIRED: PostingRule(
+            _ACCOUNT.VOUCHER_LIABILITY,
+            _ACCOUNT.REFUNDS_PAYABLE,
+            "refund",
+            "uses expired and the terms give the money back",
+        ),
+        _KIND.BREAKAGE: PostingRule(
+            _ACCOUNT.VOUCHER_LIABILITY,
+            _ACCOUNT.BREAKAGE,
+            "use_ending",
+            "a use expired and the terms keep the money",
+        ),
+        _KIND.REFUND_PAID: PostingRule(
+            _ACCOUNT.REFUNDS_PAYABLE,
+            _ACCOUNT.PROVIDER_CLEARING,
+            "refund",
+            "a provider paid a refund out",
+        ),
+    }
+)
+assert set(POSTING_TABLE) == set(LedgerTransfer.Kind), "every kind of transfer has its rule"
+
+OWNED = frozenset({Account.Kind.PROVIDER_CLEARING})
+"""Kinds with one account per owner (the provider's name) instead of one per brand."""
+
+MAY_BE_NEGATIVE = frozenset({Account.Kind.PROVIDER_CLEARING})
+"""Assets: what a provider holds for the brand is a debit balance. Every other account stays at 0 or above."""
+
+INSERT = """
+INSERT INTO orders_ledgertransfer
+    (brand_id, debit_id, credit_id, amount_fen, kind, source_kind, source_id, occurred_at)
+SELECT brand_id, debit_id, credit_id, amount_fen, kind, source_kind, source_id, %s
+FROM jsonb_to_recordset(%s::jsonb) AS posting(
+    brand_id uuid, debit_id uuid, credit_id uuid, amount_fen bigint, kind text, source_kind text, source_id uuid)
+"""
+
+BALANCE = """
+SELECT account.folded_fen + coalesce(
+    (SELECT sum(CASE WHEN credit_id = account.id THEN amount_fen ELSE -amount_fen END)
+     FROM orders_ledgertransfer
+     WHERE folded_at IS NULL AND (credit_id = account.id OR debit_id = account.id)), 0)::bigint
+FROM orders_account account WHERE account.id = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """
+    One event worth ``amount_fen``; the posting table knows its accounts.
+
+    ``owner`` is the provider's name for the kinds that touch its clearing account, else empty.
+    """
+
+    kind: LedgerTransfer.Kind
+    brand_id: UUID
+    amount_fen: int
+    source_kind: str
+    source_id: UUID
+    owner: str = ""
+
+
+AccountKey = tuple[UUID, str, str]
+
+_known_accounts: dict[AccountKey, UUID] = {}
+"""Accounts of committed transactions; they are never deleted, so an entry stays right for ever."""
+
+
+def post(postings: Sequence[Posting], *, at: datetime) -> None:
+    """
+    Write one transfer for each posting in one statement; a source posts a kind once, twice is an IntegrityError.
+
+    Runs inside the caller's transaction, and last in it: the first posting of a brand creates its
+    accounts and holds them until commit.
+    """
+    assert connection.in_atomic_block, "money moves in the transaction of the event that moves it"
+    if not postings:
+        return
+    accounts = _accounts_of(postings, at=at)
+    rows = []
+    for posting in postings:
+        rule = POSTING_TABLE[posting.kind]
+        assert posting.amount_fen > 0, "callers leave out what is worth nothing"
+        assert posting.source_kind == rule.source_kind, f"{posting.kind} is posted for a {rule.source_kind}"
+        rows.append(
+            {
+                "brand_id": str(posting.brand_id),
+                "debit_id": accounts[_key(posting, rule.debit)],
+                "credit_id": accounts[_key(posting, rule.credit)],
+                "amount_fen": posting.amount_fen,
+                "kind": posting.kind.value,
+                "source_kind": posting.source_kind,
+                "source_id": str(posting.source_id),
+            }
+        )
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, [at, json.dumps(rows)])
+
+
+def balance(account: Account) -> int:
+    """Credits less debits of the account in fen, folded and not folded yet, read in one snapshot."""
+    with connection.cursor() as cursor:
+        cursor.execute(BALANCE, [account.pk])
+        (fen,) = cursor.fetchone()
+    return int(fen)
+
+
+def row_source(id: int) -> UUID:
+    """The ``source_id`` of a row with a number for its key: the number, as 128 bits."""
+    return UUID(int=id)
+
+
+def posting_table_markdown() -> str:
+    """``POSTING_TABLE`` as docs/ledger.md shows it."""
+    lines = ["| kind | when | debit | credit | source |", "|---|---|---|---|---|"]
+    lines += [
+        f"| `{kind.value}` | {rule.event} | `{rule.debit.value}` | `{rule.credit.value}` | {rule.source_kind} |"
+        for kind, rule in POSTING_TABLE.items()
+    ]
+    return "\n".join(lines)
+
+
+def _key(posting: Posting, kind: Account.Kind) -> AccountKey:
+    return posting.brand_id, kind.value, posting.owner if kind in OWNED else ""
+
+
+def _accounts_of(postings: Iterable[Posting], *, at: datetime) -> dict[AccountKey, str]:
+    """The ids of all accounts that the postings touch, as text; missing ones are created."""
+    needed = {
+        _key(posting, kind)
+        for posting in postings
+        for kind in (POSTING_TABLE[posting.kind].debit, POSTING_TABLE[posting.kind].credit)
+    }
+    found = {key: _known_accounts[key] for key in needed if key in _known_accounts}
+    if len(found) < len(needed):
+        found = _read(needed)
+        # In key order, so that two first postings of a brand wait for each other instead of deadlocking.
+        if missing := sorted(needed - found.keys()):
+            assert all(owner for _, kind, owner in missing if kind in OWNED), "name the provider as owner"
+            Account.objects.bulk_create(
+                [Account(brand_id=brand, kind=kind, owner=owner, created_at=at) for brand, kind, owner in missing],
+                ignore_conflicts=True,
+            )
+            found = _read(needed)
+        # Only a commit makes an account that lasts.
+        committed = dict(found)
+        transaction.on_commit(lambda: _known_accounts.update(committed))
+    return {key: str(found[key]) for key in needed}
+
+
+def _read(keys: set[AccountKey]) -> dict[AccountKey, UUID]:
+    rows = Account.objects.filter(brand_id__in={brand for brand, _, _ in keys})
+    return {
+        (brand, kind, owner): account
+        for brand, kind, owner, account in rows.values_list("brand_id", "kind", "owner", "id")
+        if (brand, kind, owner) in keys
+    }
