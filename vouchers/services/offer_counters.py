@@ -48,8 +48,11 @@ MOVE_SOLD = """
 
 
 @dataclass(slots=True)
-class LockedOffer:
-    """An offer under its row lock; ``sold`` is the caller's to count on while it decides."""
+class OfferFacts:
+    """
+    What selling has to know of an offer. Read under its row lock, ``sold`` is the caller's to count on
+    while it decides; read without, it is only as fresh as it is.
+    """
 
     id: UUID
     brand_id: UUID
@@ -97,13 +100,13 @@ def send_move(send: Send, bought: Mapping[tuple[UUID, UUID], int]) -> Cursor:
     by_offer: Counter[UUID] = Counter()
     for (offer_id, _), units in bought.items():
         by_offer[offer_id] += units
-    rows = [{"o": offer, "c": customer, "n": units} for (offer, customer), units in sorted(bought.items())]
+    rows = [{"o": offer, "c": customer, "n": units} for (offer, customer), units in bought.items()]
     send(RAISE_ALLOWANCES, {"rows": as_jsonb(rows)})
     return send(MOVE_SOLD, {"rows": as_jsonb([{"o": offer, "n": units} for offer, units in sorted(by_offer.items())])})
 
 
-def locked_offers(rows: Sequence[tuple[object, ...]]) -> dict[UUID, LockedOffer]:
-    return {offer.id: offer for offer in (LockedOffer(*row) for row in rows)}  # type: ignore[arg-type]
+def locked_offers(rows: Sequence[tuple[object, ...]]) -> dict[UUID, OfferFacts]:
+    return {offer.id: offer for offer in (OfferFacts(*row) for row in rows)}  # type: ignore[arg-type]
 
 
 def release(*, quantities: Mapping[tuple[UUID, UUID], int]) -> None:
@@ -119,7 +122,7 @@ def release(*, quantities: Mapping[tuple[UUID, UUID], int]) -> None:
     by_offer: Counter[UUID] = Counter()
     for (offer_id, _), units in quantities.items():
         by_offer[offer_id] += units
-    rows = [{"o": offer, "c": customer, "n": units} for (offer, customer), units in sorted(quantities.items())]
+    rows = [{"o": offer, "c": customer, "n": units} for (offer, customer), units in quantities.items()]
     with pipelined() as send:
         send_lock(send, by_offer.keys())
         send(LOWER_ALLOWANCES, {"rows": as_jsonb(rows)})
