@@ -1,0 +1,249 @@
+"""
+Reads of stores, and the access queries: each folds permission into the look-up.
+
+What the caller does not reach is not there (404); what she reaches in a role that may not is 403.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from math import cos, radians
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import FloatField, QuerySet, Value
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import ASin, Cast, Cos, Least, Power, Radians, Sin, Sqrt
+
+from config.kernel import ids
+from config.kernel.errors import NotAllowed
+from stores.business_days import business_date
+from stores.errors import BrandNotFound, BrandRequired, StoreNotFound
+from stores.models import Brand, Staff, Store, StoreEntity
+from stores.permissions import Permission, Role, roles_with
+
+EARTH_RADIUS_METRES = 6_371_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClerkStore:
+    """A store as one of its staff meets it at one moment; ``roles`` are those that reach it."""
+
+    store_id: UUID
+    brand_id: UUID
+    code: str
+    name: str
+    zone: str
+    hours: dict[str, list[list[str]]]
+    status: str
+    business_date: date
+    entity_id: UUID | None
+    latitude: float | None
+    longitude: float | None
+    roles: frozenset[Role]
+
+    @property
+    def public_id(self) -> str:
+        return ids.public(Store.PREFIX, self.store_id)
+
+
+@dataclass(frozen=True, slots=True)
+class NearStore:
+    store: Store
+    distance_metres: int
+
+
+# A business day is today or yesterday in the store's zone, so the two latest memberships that began by
+# today hold the entity of either; which day it is stays Python's to say (business_days.py).
+# UNION without ALL: a circle among regions, should one ever exist, ends the recursion.
+CLERKS = """
+WITH RECURSIVE asked AS (
+    SELECT store_id, user_id FROM unnest(%(store_ids)s::uuid[], %(user_ids)s::uuid[]) AS pair (store_id, user_id)
+), above AS (
+    SELECT store.id AS store_id, store.region_id FROM stores_store store WHERE store.id = ANY(%(store_ids)s::uuid[])
+    UNION
+    SELECT above.store_id, region.parent_id FROM above JOIN stores_region region ON region.id = above.region_id
+)
+SELECT store.id, asked.user_id, store.brand_id, store.code, store.name, store.zone, store.hours::text, store.status,
+       store.latitude::float8, store.longitude::float8,
+       held.roles, held.entity_ids, member.from_dates, member.entity_ids
+FROM asked
+JOIN stores_store store ON store.id = asked.store_id
+JOIN accounts_user person ON person.id = asked.user_id AND person.is_active
+CROSS JOIN LATERAL (
+    SELECT array_agg(latest.from_date) AS from_dates, array_agg(latest.entity_id) AS entity_ids
+    FROM (
+        SELECT from_date, entity_id FROM stores_storeentity
+        WHERE store_id = store.id AND from_date <= (%(at)s::timestamptz AT TIME ZONE store.zone)::date
+        ORDER BY from_date DESC LIMIT 2
+    ) latest
+) member
+CROSS JOIN LATERAL (
+    SELECT array_agg(staff.role::text) AS roles, array_agg(staff.entity_id) AS entity_ids
+    FROM stores_staff staff
+    WHERE staff.user_id = person.id AND staff.brand_id = store.brand_id
+      AND (staff.ended_at IS NULL OR staff.ended_at > %(at)s) AND staff.role = ANY(%(roles)s)
+      AND (staff.store_id = store.id
+           OR staff.entity_id = ANY(member.entity_ids)
+           OR EXISTS (SELECT FROM above WHERE above.store_id = store.id AND above.region_id = staff.region_id)
+           OR (staff.store_id IS NULL AND staff.entity_id IS NULL AND staff.region_id IS NULL))
+) held
+WHERE held.roles IS NOT NULL
+"""
+
+# Set-based mirror of the rule above for one user over a whole brand; the entity is the calendar day's.
+REACHED = """
+WITH RECURSIVE held AS (
+    SELECT staff.* FROM stores_staff staff JOIN accounts_user person ON person.id = staff.user_id AND person.is_active
+    WHERE staff.user_id = %s AND (staff.ended_at IS NULL OR staff.ended_at > %s) AND staff.role = ANY(%s)
+), below AS (
+    SELECT region_id FROM held WHERE region_id IS NOT NULL
+    UNION
+    SELECT region.id FROM below JOIN stores_region region ON region.parent_id = below.region_id
+)
+SELECT store.id FROM stores_store store
+WHERE store.brand_id IN (SELECT brand_id FROM held WHERE store_id IS NULL AND entity_id IS NULL AND region_id IS NULL)
+   OR store.id IN (SELECT store_id FROM held WHERE store_id IS NOT NULL)
+   OR store.region_id IN (SELECT region_id FROM below)
+   OR (SELECT entity_id FROM stores_storeentity member
+       WHERE member.store_id = store.id AND member.from_date <= (%s::timestamptz AT TIME ZONE store.zone)::date
+       ORDER BY from_date DESC LIMIT 1) IN (SELECT entity_id FROM held WHERE entity_id IS NOT NULL)
+"""
+
+
+def stores_for_clerks(
+    pairs: Sequence[tuple[UUID, UUID]], at: datetime, *, permission: Permission = Permission.REDEEM
+) -> dict[tuple[UUID, UUID], ClerkStore]:
+    """
+    The stores of these (store_id, user_id) pairs, those left out whose user may not do it there.
+
+    One statement however many pairs. A role reaches the store by its brand, its region or one above,
+    its entity on the business day of ``at``, or itself; ended rows and inactive users reach nothing.
+    """
+    if not pairs:
+        return {}
+    store_ids, user_ids = zip(*set(pairs), strict=True)
+    given: dict[str, Any] = {
+        "store_ids": list(store_ids),
+        "user_ids": list(user_ids),
+        "at": at,
+        "roles": [role.value for role in roles_with(permission)],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(CLERKS, given)
+        rows = cursor.fetchall()
+    return {(row[0], row[1]): found for row in rows if (found := _clerk_store(row, at)) is not None}
+
+
+def store_for_staff(
+    public_id: str, user_id: UUID, *, at: datetime, permission: Permission = Permission.REDEEM
+) -> ClerkStore:
+    """
+    One store, for one of its staff.
+
+    Raises:
+        MalformedId: not a store's id.
+        StoreNotFound: nothing of hers, another brand's store included.
+        NotAllowed: she reaches it, in no role that has ``permission``.
+    """
+    pair = (ids.parse(Store.PREFIX, public_id), user_id)
+    found = stores_for_clerks([pair], at, permission=Permission.VIEW_STORES).get(pair)
+    if found is None:
+        raise StoreNotFound
+    if not found.roles & roles_with(permission):
+        raise NotAllowed
+    return found
+
+
+def stores_of_staff(user_id: UUID, *, at: datetime, permission: Permission = Permission.VIEW_STORES) -> QuerySet[Store]:
+    """Every store that the user reaches in a role with ``permission``, as a queryset to narrow and to page."""
+    roles = [role.value for role in roles_with(permission)]
+    return Store.objects.filter(id__in=RawSQL(REACHED, [user_id, at, roles, at]))  # noqa: S611 - a constant
+
+
+def brand_for_staff(user_id: UUID, roles: Iterable[Role], *, at: datetime, brand: str | None = None) -> Brand:
+    """
+    The brand that the user serves in one of ``roles``; the public id ``brand`` says which where several do.
+
+    Of roles below the brand's own (a clerk's, a franchisee's) it says nothing about where they reach.
+
+    Raises:
+        MalformedId: ``brand`` is not a brand's id.
+        BrandNotFound: she does not serve it.
+        NotAllowed: she serves it, in none of ``roles``.
+        BrandRequired: several fit.
+    """
+    held = Staff.objects.filter(user_id=user_id, user__is_active=True).exclude(ended_at__lte=at)
+    if brand is not None:
+        held = held.filter(brand_id=ids.parse(Brand.PREFIX, brand))
+    reached = list(held.select_related("brand"))
+    if not reached:
+        raise BrandNotFound if brand is not None else NotAllowed
+    wanted = set(roles)
+    fitting = {staff.brand_id: staff.brand for staff in reached if Role(staff.role) in wanted}
+    if not fitting:
+        raise NotAllowed
+    if len(fitting) > 1:
+        raise BrandRequired(param="brand")
+    return next(iter(fitting.values()))
+
+
+def entity_on(store_id: UUID, day: date) -> UUID | None:
+    """Whose the store's money is on a business day; None before its first membership."""
+    return (
+        StoreEntity.objects.filter(store_id=store_id, from_date__lte=day)
+        .order_by("-from_date")
+        .values_list("entity_id", flat=True)
+        .first()
+    )
+
+
+def nearest_stores(stores: QuerySet[Store], *, latitude: float, longitude: float, limit: int = 3) -> list[NearStore]:
+    """
+    The open ones among ``stores`` nearest to a place, nearest first; those without a place are left out.
+
+    Great-circle distance by the haversine formula (Sinnott 1984) on a sphere: within 0.5 % on earth.
+    """
+    here_latitude, here_longitude = Value(radians(latitude)), Value(radians(longitude))
+    there_latitude, there_longitude = (Radians(Cast(name, FloatField())) for name in ("latitude", "longitude"))
+    half_chord = Sqrt(
+        Power(Sin((there_latitude - here_latitude) / 2.0), 2.0)
+        + Cos(there_latitude)
+        * Value(cos(radians(latitude)))
+        * Power(Sin((there_longitude - here_longitude) / 2.0), 2.0)
+    )
+    # Rounding may lift an antipode's chord just above 1, where the arc sine ends.
+    metres = Value(2.0 * EARTH_RADIUS_METRES) * ASin(Least(half_chord, Value(1.0)))
+    near = (
+        stores.filter(status=Store.Status.OPEN, latitude__isnull=False)
+        .annotate(metres=metres)
+        .order_by("metres", "id")[:limit]
+    )
+    return [NearStore(store=store, distance_metres=round(store.metres)) for store in near]
+
+
+def _clerk_store(row: Sequence[Any], at: datetime) -> ClerkStore | None:
+    store_id, _, brand_id, code, name, zone, hours_text, status, latitude, longitude, *rest = row
+    roles, role_entities, from_dates, entities = rest
+    hours = _hours(hours_text)
+    day = business_date(hours=hours, zone=zone, at=at)
+    members = zip(from_dates or (), entities or (), strict=True)
+    entity_id = next((entity for since, entity in members if since <= day), None)
+    reaching = frozenset(
+        Role(role) for role, of_entity in zip(roles, role_entities, strict=True) if of_entity in (None, entity_id)
+    )
+    if not reaching:
+        return None
+    return ClerkStore(
+        store_id, brand_id, code, name, zone, hours, status, day, entity_id, latitude, longitude, reaching
+    )
+
+
+@lru_cache(maxsize=1024)
+def _hours(text: str) -> dict[str, list[list[str]]]:
+    """Thousands of stores share a few opening hours; nobody changes what comes out."""
+    hours: dict[str, list[list[str]]] = json.loads(text)
+    return hours
