@@ -24,7 +24,9 @@ DEBUG = os.environ.get("HEXIAO_DEBUG", "0") == "1" and not IS_PRODUCTION
 # --- secrets ---------------------------------------------------------------------------------------
 
 SECRETS_FILE = Path(os.environ.get("HEXIAO_SECRETS_FILE", LOCAL_DIR / "secrets.json"))
-SECRETS = secrets.load(SECRETS_FILE, make_if_missing=not IS_PRODUCTION)
+# `manage.py keys init` makes the file; until then it runs on secrets that nobody keeps.
+MAKES_SECRETS = sys.argv[1:3] == ["keys", "init"]
+SECRETS = secrets.make() if MAKES_SECRETS else secrets.load(SECRETS_FILE, make_if_missing=not IS_PRODUCTION)
 SECRET_KEY = SECRETS.django_secret_key
 
 # --- where it answers ------------------------------------------------------------------------------

@@ -5,9 +5,12 @@ One JSON file holds them all, so rotation is one atomic rename. The first token 
 key sign; the others only verify, which is what lets a key retire without signing anybody out.
 """
 
+import fcntl
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -60,9 +63,19 @@ def store(path: Path, found: Secrets) -> None:
     """Write atomically, readable by the owner alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    fresh.touch(mode=0o600)
-    fresh.write_text(json.dumps(asdict(found), indent=1))
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as written:
+        written.write(json.dumps(asdict(found), indent=1))
+        written.flush()
+        os.fsync(written.fileno())  # or a power cut may leave the new name with nothing behind it
     fresh.replace(path)
+
+
+@contextmanager
+def one_change_at_a_time(path: Path) -> Iterator[None]:
+    """Two rotations at once follow each other instead of losing one's key."""
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def load(path: Path, *, make_if_missing: bool) -> Secrets:
@@ -74,7 +87,7 @@ def load(path: Path, *, make_if_missing: bool) -> Secrets:
     """
     if not path.exists():
         if not make_if_missing:
-            raise SecretsMissing(f"No secrets at {path}. Make them once with: ./manage.py keys init --file {path}")
+            raise SecretsMissing(f"No secrets at {path}. Make them once with: ./manage.py keys init")
         candidate = path.with_name(f"{path.name}.{os.getpid()}.first")
         store(candidate, make())
         try:
