@@ -72,8 +72,10 @@ class Engine(ABC):
             if (lock := locked_if_free(self.lock_file)) is not None:
                 if launched:
                     raise EngineError(f"{self.name} ended while starting; {self.log} ends with\n{self.last_lines(8)}")
-                self.launch(lock)
-                os.close(lock)  # the server's own copy holds it from here
+                try:
+                    self.launch(lock)
+                finally:
+                    os.close(lock)  # the server's own copy holds it from here
                 launched = True
             if waited > PATIENCE_SECONDS:
                 raise EngineError(f"{self.name} does not answer after {waited:.0f} s; see {self.log}")
@@ -117,13 +119,16 @@ class Engine(ABC):
 
     def reachable_wheel(self) -> Path:
         """The wheel's programs, or a copy of them where the servers' account cannot reach the virtualenv."""
-        if os.geteuid() != 0 or not is_closed(self.wheel()):
-            return self.wheel()
-        copy = self.place.folder / "programs" / self.name
-        shutil.copytree(self.wheel(), copy, dirs_exist_ok=True)
-        for path in (copy.parent, copy, *copy.rglob("*")):
+        wheel = self.wheel()
+        if os.geteuid() != 0 or not is_closed(wheel):
+            return wheel
+        site, copy = wheel.parents[1], self.place.folder / "programs"
+        for folder in (wheel, site / f"{self.package}.libs"):  # the programs find their libraries beside the package
+            if folder.exists():
+                shutil.copytree(folder, copy / folder.relative_to(site), dirs_exist_ok=True)
+        for path in (copy, *copy.rglob("*")):
             os.chown(path, *self.place.owner())
-        return copy
+        return copy / wheel.relative_to(site)
 
     def execute(self, *command: str | Path, lock: int, text: str = "") -> None:
         """Run one of the wheel's programs as the owner, out of reach of the terminal's signals."""

@@ -6,26 +6,22 @@ A run holds a shared lock while its command lives. The last one to end stops the
 """
 
 import argparse
-import ctypes
 import fcntl
 import os
 import shutil
-import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
 
 from config.kernel.engine_place import EngineError, Place
 from config.kernel.engine_servers import Engine, PostgreSQL, Redis, locked, locked_if_free, say
+from config.kernel.foreground import Foreground
 
 PLACE = Place()
 ENGINES: tuple[Engine, ...] = (Redis(PLACE), PostgreSQL(PLACE))
 HAND = PLACE.local / "engines.lock"
 USERS = PLACE.local / "users.lock"
 STAY = PLACE.local / "stay"
-FROM_TERMINAL = {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
 EPILOG = """\
 examples:
   python -m config.kernel.engines run -- ./manage.py migrate    servers for as long as the command takes
@@ -73,49 +69,20 @@ def run(command: Sequence[str]) -> int:
     wanted = [engine for engine in ENGINES if not os.environ.get(engine.variable)]
     if not wanted:
         os.execvp(command[0], list(command))  # noqa: S606 - the caller's own command
-    child: subprocess.Popen[bytes] | None = None
-    # At a terminal Ctrl-C reaches the command by itself, being sent to the whole group. Elsewhere the
-    # command has a group of its own, so that a signal to ours reaches it once, through us.
-    at_terminal = sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
-
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        if child is None:
-            raise SystemExit(128 + number)
-        if not (at_terminal and number in FROM_TERMINAL):
-            child.send_signal(number)
-
-    handle_signals(pass_on)
+    foreground = Foreground()
     PLACE.prepare()
     use = locked(USERS, fcntl.LOCK_SH)
     try:
         with sole_hand():
             for engine in wanted:
                 engine.start()
-        child = subprocess.Popen(  # noqa: S603 - the caller's own command
-            command,
-            pass_fds=(use,),  # while the command lives the servers are used, even if this process was killed
-            process_group=None if at_terminal else 0,
-            preexec_fn=end_with_parent,
-        )
-        status = child.wait()
-        return status if status >= 0 else 128 - status
+        # The command holds the lock too: while it lives the servers are used, even if this process is killed.
+        return foreground.run(command, keep_open=use)
     finally:
-        handle_signals(signal.SIG_IGN)
+        foreground.ignore_signals()
         os.close(use)
         with sole_hand():
             stop_unless_used()
-
-
-def handle_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
-    for number in (*FROM_TERMINAL, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and a shell's & leave it
-            signal.signal(number, handler)
-
-
-def end_with_parent() -> None:
-    """Between fork and exec: the kernel sends SIGTERM if the runner is killed, so no command is orphaned."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def start() -> int:
