@@ -69,10 +69,10 @@ class Place:
             self.folder.parent.chmod(self.folder.parent.stat().st_mode | 0o011)  # the account passes through
         for folder in (self.folder, self.sockets):
             folder.mkdir(mode=0o700, exist_ok=True)
+            if os.geteuid() == 0 == folder.lstat().st_uid:
+                os.chown(folder, uid, gid, follow_symlinks=False)
             found = folder.lstat()
-            if os.geteuid() == 0 == found.st_uid:
-                os.chown(folder, uid, gid)
-            elif found.st_uid != uid or found.st_mode & 0o077:
+            if found.st_uid != uid or found.st_mode & 0o077:
                 raise EngineError(f"{folder} is somebody else's or open to others: remove it, or run as its owner.")
 
 
