@@ -100,13 +100,15 @@ class UseEnding(models.Model):
     A use that will never be a redemption: refunded, or expired, or expired and then refunded.
 
     Its times are set once each; ``refunded_at`` is when the money had left, so a voucher with
-    ``refunding_at`` and no ``refunded_at`` is REFUNDING.
+    ``refunding_at`` and no ``refunded_at`` is REFUNDING. ``refund_follows`` is what the terms and the
+    price said when it expired: only those that it names are refund work, the others are breakage.
     """
 
     voucher = models.ForeignKey(Voucher, models.PROTECT, db_constraint=False, related_name="endings", db_index=False)
     customer = models.ForeignKey(Customer, models.PROTECT, db_constraint=False, db_index=False)
     serial = models.PositiveSmallIntegerField()
     amount_fen = models.BigIntegerField()
+    refund_follows = models.BooleanField(default=False)
     expired_at = models.DateTimeField(null=True, blank=True)
     refunding_at = models.DateTimeField(null=True, blank=True)
     refunded_at = models.DateTimeField(null=True, blank=True)
@@ -126,6 +128,6 @@ class UseEnding(models.Model):
             models.Index(
                 fields=["expired_at"],
                 name="use_ending_to_refund",
-                condition=Q(expired_at__isnull=False, refunding_at__isnull=True),
+                condition=Q(refund_follows=True, refunding_at__isnull=True),
             ),
         ]
