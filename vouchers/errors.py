@@ -1,0 +1,227 @@
+"""Every way vouchers say no."""
+
+from config.kernel.errors import Conflict, Invalid, NotFound
+
+# --- a voucher at a counter, first that holds ------------------------------------------------------
+
+
+class VoucherNotFound(NotFound):
+    code = "voucher_not_found"
+    zh = "没有这张券，请核对券码"
+    en = "No voucher of this brand carries that code. Check it and try again."
+
+
+class VoucherRefunded(Conflict):
+    code = "voucher_refunded"
+    zh = "这张券已退款"
+    en = "This voucher was refunded, or its refund is on the way."
+
+
+class VoucherAlreadyRedeemed(Conflict):
+    code = "voucher_already_redeemed"
+    zh = "这张券已使用"
+    en = "Every use of this voucher has been redeemed; details say where and when."
+
+
+class VoucherHeld(Conflict):
+    code = "voucher_held"
+    zh = "这张券正在另一笔未付款的订单里"
+    en = "This voucher is held by an order that is not paid yet."
+
+
+class VoucherNotYetValid(Conflict):
+    code = "voucher_not_yet_valid"
+    zh = "这张券还没到使用时间"
+    en = "This voucher is not valid yet; details say from when."
+
+
+class VoucherExpired(Conflict):
+    code = "voucher_expired"
+    zh = "这张券已过期"
+    en = "This voucher has expired."
+
+
+class WrongStore(Conflict):
+    code = "wrong_store"
+    zh = "本店不能用这张券"
+    en = "This voucher is not honoured at this store; details name the nearest stores that do."
+
+
+class VoucherNotUsableNow(Conflict):
+    code = "voucher_not_usable_now"
+    zh = "现在不在这张券的可用时段内"
+    en = "This voucher is not usable at this day or hour; details say when it is."
+
+
+class BillAmountRequired(Invalid):
+    code = "bill_amount_required"
+    zh = "请输入未打折的消费金额"
+    en = "Send bill_fen, the undiscounted eligible amount: a voucher here is a discount or has a minimum spend."
+
+
+class MinSpendNotReached(Conflict):
+    code = "min_spend_not_reached"
+    zh = "消费金额未满这张券的使用门槛"
+    en = "The bill is below this voucher's minimum spend; details say how much it takes."
+
+
+class TooManyOfOneDeal(Conflict):
+    code = "too_many_of_one_deal"
+    zh = "这种券每单最多用 {max_per_order} 张"
+    en = "An order takes at most {max_per_order} vouchers of this deal."
+
+
+class VouchersDoNotCombine(Conflict):
+    code = "vouchers_do_not_combine"
+    zh = "这些券不能一起使用"
+    en = "These vouchers cannot be used together."
+
+
+class CodesOutOfRange(Invalid):
+    code = "codes_out_of_range"
+    zh = "一次可核销 1 到 {most} 张"
+    en = "One request redeems 1 to {most} uses."
+
+
+class ClerkNotAtStore(NotFound):
+    code = "clerk_not_at_store"
+    zh = "没有这家门店，或您没有在这里核销的权限"
+    en = "There is no such store, or you may not redeem there."
+
+
+class StoreClosedForGood(Conflict):
+    code = "store_closed_for_good"
+    zh = "这家门店已关闭，不能核销"
+    en = "This store has closed; nothing is redeemed there any more."
+
+
+# --- the customer's QR -----------------------------------------------------------------------------
+
+
+class QrExpired(Conflict):
+    code = "qr_expired"
+    zh = "二维码已过期，请顾客刷新页面"
+    en = "This QR code has expired. Ask the customer to refresh her page."
+
+
+class QrNotOurs(Invalid):
+    code = "qr_not_ours"
+    zh = "这不是本品牌的券二维码"
+    en = "This is not a voucher's QR code of this site."
+
+
+# --- undo ------------------------------------------------------------------------------------------
+
+
+class RedemptionNotFound(NotFound):
+    code = "redemption_not_found"
+    zh = "没有这条核销记录"
+    en = "There is no such redemption, or it is not yours to see."
+
+
+class RedemptionAlreadyReversed(Conflict):
+    code = "redemption_already_reversed"
+    zh = "这次核销已经撤销过"
+    en = "This redemption has been undone already."
+
+
+class ReversalWindowOver(Conflict):
+    code = "reversal_window_over"
+    zh = "已超过可撤销时间"
+    en = "The time to undo this redemption is over; details say when it ended."
+
+
+class RedemptionSettled(Conflict):
+    code = "redemption_settled"
+    zh = "这次核销已结算，不能撤销"
+    en = "This redemption has been settled and cannot be undone."
+
+
+class RedemptionBelongsToOrder(Conflict):
+    code = "redemption_belongs_to_order"
+    zh = "这次核销属于一笔门店订单，请取消或拒绝该订单"
+    en = "An order made this redemption; only rejecting or cancelling the order undoes it."
+
+
+# --- money back ------------------------------------------------------------------------------------
+
+
+class VoucherNotRefundable(Conflict):
+    code = "voucher_not_refundable"
+    zh = "这张券按规则不支持退款"
+    en = "By its terms this voucher gives no money back."
+
+
+# --- deals, offers, switches -----------------------------------------------------------------------
+
+
+class DealNotFound(NotFound):
+    code = "deal_not_found"
+    zh = "没有这个券商品"
+    en = "There is no such deal."
+
+
+class TermsNotFound(NotFound):
+    code = "terms_not_found"
+    zh = "没有这一版券规则"
+    en = "There are no such terms."
+
+
+class OfferNotFound(NotFound):
+    code = "offer_not_found"
+    zh = "没有这个商品"
+    en = "There is no such offer."
+
+
+class OutIdTaken(Conflict):
+    code = "out_id_taken"
+    zh = "out_id 已用于另一个券商品"
+    en = "Another deal of this brand carries that out_id."
+
+
+class TermsInvalid(Invalid):
+    code = "terms_invalid"
+    zh = "券规则有误：{param_zh}"
+    en = "These terms cannot hold: {reason}"
+
+    def __init__(self, *, param: str, reason: str, zh: str) -> None:
+        super().__init__(param=param, reason=reason, param_zh=zh)
+
+
+class OfferInvalid(Invalid):
+    code = "offer_invalid"
+    zh = "售卖设置有误：{param_zh}"
+    en = "This offer cannot be: {reason}"
+
+    def __init__(self, *, param: str, reason: str, zh: str) -> None:
+        super().__init__(param=param, reason=reason, param_zh=zh)
+
+
+class KindNotSoldYet(Conflict):
+    code = "kind_not_sold_yet"
+    zh = "这种券还不能开售"
+    en = "Vouchers of this kind cannot be sold yet; cash vouchers and times cards can."
+
+
+class DealStockExhausted(Conflict):
+    code = "deal_stock_exhausted"
+    zh = "券商品库存不足，只剩 {free}"
+    en = "The deal has only {free} left that no offer holds."
+
+
+class AllotmentBelowSold(Conflict):
+    code = "allotment_below_sold"
+    zh = "已售 {sold} 份，投放量不能低于已售"
+    en = "{sold} have been sold already; the allotment cannot be less."
+
+
+class OfferStateRefuses(Conflict):
+    code = "offer_state_refuses"
+    zh = "商品当前状态不能这样操作"
+    en = "The offer's state does not allow this; details name the state."
+
+
+class SwitchScopeNotFound(NotFound):
+    code = "switch_scope_not_found"
+    zh = "没有这个可停售的范围"
+    en = "There is nothing of yours here that could be stopped."
