@@ -5,8 +5,7 @@ docs/ledger.md explains the accounts and carries ``POSTING_TABLE`` as printed by
 ``manage.py posting_table``. A balance is credits less debits.
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from config.kernel.pipeline import as_jsonb, pipelined
 from orders.models import Account, LedgerTransfer
 
 
@@ -98,8 +98,8 @@ MAY_BE_NEGATIVE = frozenset({Account.Kind.PROVIDER_CLEARING})
 INSERT = """
 INSERT INTO orders_ledgertransfer
     (brand_id, debit_id, credit_id, amount_fen, kind, source_kind, source_id, occurred_at)
-SELECT brand_id, debit_id, credit_id, amount_fen, kind, source_kind, source_id, %s
-FROM jsonb_to_recordset(%s::jsonb) AS posting(
+SELECT brand_id, debit_id, credit_id, amount_fen, kind, source_kind, source_id, %(at)s
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS posting(
     brand_id uuid, debit_id uuid, credit_id uuid, amount_fen bigint, kind text, source_kind text, source_id uuid)
 """
 
@@ -144,25 +144,34 @@ def post(postings: Sequence[Posting], *, at: datetime) -> None:
     assert connection.in_atomic_block, "money moves in the transaction of the event that moves it"
     if not postings:
         return
-    accounts = _accounts_of(postings, at=at)
+    ways = {(posting.brand_id, posting.kind, posting.owner) for posting in postings}
+    accounts = _accounts_of(ways, at=at)
+    sides = {
+        (brand, kind, owner): (
+            accounts[_key(brand, POSTING_TABLE[kind].debit, owner)],
+            accounts[_key(brand, POSTING_TABLE[kind].credit, owner)],
+        )
+        for brand, kind, owner in ways
+    }
     rows = []
     for posting in postings:
-        rule = POSTING_TABLE[posting.kind]
         assert posting.amount_fen > 0, "callers leave out what is worth nothing"
-        assert posting.source_kind == rule.source_kind, f"{posting.kind} is posted for a {rule.source_kind}"
+        source_kind = POSTING_TABLE[posting.kind].source_kind
+        assert posting.source_kind == source_kind, f"{posting.kind} is posted for a {source_kind}"
+        debit_id, credit_id = sides[posting.brand_id, posting.kind, posting.owner]
         rows.append(
             {
-                "brand_id": str(posting.brand_id),
-                "debit_id": accounts[_key(posting, rule.debit)],
-                "credit_id": accounts[_key(posting, rule.credit)],
+                "brand_id": posting.brand_id,
+                "debit_id": debit_id,
+                "credit_id": credit_id,
                 "amount_fen": posting.amount_fen,
-                "kind": posting.kind.value,
-                "source_kind": posting.source_kind,
-                "source_id": str(posting.source_id),
+                "kind": posting.kind,
+                "source_kind": source_kind,
+                "source_id": posting.source_id,
             }
         )
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, [at, json.dumps(rows)])
+    with pipelined() as send:
+        send(INSERT, {"at": at, "rows": as_jsonb(rows)})
 
 
 def balance(account: Account) -> int:
@@ -188,16 +197,16 @@ def posting_table_markdown() -> str:
     return "\n".join(lines)
 
 
-def _key(posting: Posting, kind: Account.Kind) -> AccountKey:
-    return posting.brand_id, kind.value, posting.owner if kind in OWNED else ""
+def _key(brand_id: UUID, kind: Account.Kind, owner: str) -> AccountKey:
+    return brand_id, kind.value, owner if kind in OWNED else ""
 
 
-def _accounts_of(postings: Iterable[Posting], *, at: datetime) -> dict[AccountKey, str]:
-    """The ids of all accounts that the postings touch, as text; missing ones are created."""
+def _accounts_of(ways: Collection[tuple[UUID, LedgerTransfer.Kind, str]], *, at: datetime) -> dict[AccountKey, UUID]:
+    """The ids of all accounts between which money goes these ways; missing ones are created."""
     needed = {
-        _key(posting, kind)
-        for posting in postings
-        for kind in (POSTING_TABLE[posting.kind].debit, POSTING_TABLE[posting.kind].credit)
+        _key(brand, account, owner)
+        for brand, kind, owner in ways
+        for account in (POSTING_TABLE[kind].debit, POSTING_TABLE[kind].credit)
     }
     found = {key: _known_accounts[key] for key in needed if key in _known_accounts}
     if len(found) < len(needed):
@@ -213,7 +222,7 @@ def _accounts_of(postings: Iterable[Posting], *, at: datetime) -> dict[AccountKe
         # Only a commit makes an account that lasts.
         committed = dict(found)
         transaction.on_commit(lambda: _known_accounts.update(committed))
-    return {key: str(found[key]) for key in needed}
+    return found
 
 
 def _read(keys: set[AccountKey]) -> dict[AccountKey, UUID]:

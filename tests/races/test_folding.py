@@ -1,0 +1,78 @@
+"""Folders at work on the same transfers, and transfers posted meanwhile."""
+
+import threading
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from django.db import Error, connection, transaction
+
+from orders.models import Account, LedgerTransfer
+from orders.services import folding
+from orders.services.folding import fold_transfers
+from orders.services.ledger import Posting, balance, post
+from stores.models import Brand
+from tests import factories
+from tests.factories import NOW
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
+
+# Every folder has taken its snapshot before the first one commits.
+SLOWLY = folding.FOLD.replace("WITH batch", "WITH slowly AS MATERIALIZED (SELECT pg_sleep(0.4)), batch").replace(
+    "FROM batch WHERE", "FROM batch, slowly WHERE"
+)
+assert SLOWLY.count("slowly") == 2
+
+
+def all_at_once(*acts: Callable[[], object]) -> list[Error]:
+    together = threading.Barrier(len(acts))
+    failures: list[Error] = []
+
+    def run(act: Callable[[], object]) -> None:
+        try:
+            together.wait(10)
+            act()
+        except Error as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=[act]) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return failures
+
+
+def issue(brand: Brand, count: int) -> None:
+    with transaction.atomic():
+        post([Posting(LedgerTransfer.Kind.ISSUE, brand.pk, 100, "purchase", uuid4()) for _ in range(count)], at=NOW)
+
+
+def fold() -> None:
+    fold_transfers(limit=40, at=NOW)
+
+
+def test_four_folders_count_every_transfer_once_while_others_post(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folding, "FOLD", SLOWLY)
+    brand = factories.brand()
+    issue(brand, 100)
+
+    assert all_at_once(fold, fold, fold, fold, lambda: issue(brand, 50), lambda: issue(brand, 50)) == []
+
+    liability = Account.objects.get(brand=brand, kind="voucher_liability")
+    folded = LedgerTransfer.objects.filter(folded_at__isnull=False).count()
+    assert folded >= 100, "the folders shared the work instead of waiting for each other's"
+    assert liability.folded_fen == 100 * folded
+    assert balance(liability) == 20_000
+
+
+def test_control_without_the_claim_two_folders_count_the_same_transfers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folding, "FOLD", SLOWLY.replace("FOR NO KEY UPDATE SKIP LOCKED", ""))
+    brand = factories.brand()
+    issue(brand, 40)
+
+    assert all_at_once(fold, fold) == []
+
+    assert Account.objects.get(brand=brand, kind="voucher_liability").folded_fen == 2 * 4_000
