@@ -1,5 +1,5 @@
 from orders.models.ledger import Account, LedgerTransfer
-from orders.models.payments import Payment, PaymentNotice, Refund
+from orders.models.payments import Payment, PaymentNotice, Refund, RefundRequest
 from orders.models.purchases import Purchase
 
-__all__ = ["Account", "LedgerTransfer", "Payment", "PaymentNotice", "Purchase", "Refund"]
+__all__ = ["Account", "LedgerTransfer", "Payment", "PaymentNotice", "Purchase", "Refund", "RefundRequest"]

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from config.kernel.ids import PublicIdModel
 from orders.models.purchases import Purchase
+from vouchers.models import Voucher
 
 
 class Payment(PublicIdModel):
@@ -85,8 +86,10 @@ class PaymentNotice(models.Model):
 
 class Refund(PublicIdModel):
     """
-    Money on its way back, once per (source_kind, source_id): a voucher's unused uses, or a capture
-    that was not wanted. Its public id is the provider's idempotency key.
+    Money on its way back: a voucher's unused uses, or a capture that was not wanted.
+
+    A voucher can have several, one after the other: a use whose redemption is undone after the others
+    were refunded is refunded on its own. Its public id is the provider's idempotency key.
     """
 
     PREFIX: ClassVar[str] = "rfd"
@@ -107,7 +110,6 @@ class Refund(PublicIdModel):
     customer_id = models.UUIDField()
     source_kind = models.CharField(max_length=16, choices=Source)
     source_id = models.UUIDField()
-    request_id = models.UUIDField(null=True, blank=True)
     amount_fen = models.BigIntegerField()
     status = models.CharField(max_length=10, choices=Status, default=Status.REQUESTED)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -129,4 +131,30 @@ class Refund(PublicIdModel):
         indexes: ClassVar = [
             models.Index(fields=["source_id"], name="refund_by_source"),
             models.Index(fields=["due_at"], name="refund_due", condition=Q(status__in=["requested", "sent", "failed"])),
+        ]
+
+
+class RefundRequest(PublicIdModel):
+    """
+    A customer gave back what is unused of a voucher, once per (customer, request_id).
+
+    ``refund`` is the money on its way; uses that cost nothing are given back without one.
+    """
+
+    PREFIX: ClassVar[str] = "rfq"
+
+    customer_id = models.UUIDField()
+    request_id = models.UUIDField()
+    voucher = models.ForeignKey(Voucher, models.PROTECT, db_constraint=False, related_name="refund_requests")
+    refund = models.OneToOneField(Refund, models.PROTECT, db_constraint=False, null=True, blank=True)
+    amount_fen = models.BigIntegerField()
+    requested_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["customer_id", "request_id"], name="refund_request_is_answered_once"),
+            models.CheckConstraint(
+                condition=Q(amount_fen=0, refund__isnull=True) | Q(amount_fen__gt=0, refund__isnull=False),
+                name="refund_request_has_its_refund",
+            ),
         ]
