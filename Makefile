@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench run shell engines-stop clean
+.PHONY: help demo test lint style types contracts migrations bench run shell engines-stop clean
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -11,7 +11,7 @@ WITH_ENGINES := $(PY) -m config.kernel.engines run --
 help:
 	@echo 'make demo          set up, run the main job, keep the site up (ARGS="--exit --orders 20000" to end)'
 	@echo 'make test          set up and run the tests (ARGS="-k name" for some of them)'
-	@echo 'make lint          format, lint, types, import contracts, migrations, system check'
+	@echo 'make lint          all of: make style, types, contracts, migrations'
 	@echo 'make bench         the measurements, as JSON lines (ONLY=name for one)'
 	@echo 'make run           the site with its workers, without the simulation'
 	@echo 'make shell         a Django shell with the engines up'
@@ -33,11 +33,19 @@ run: .venv/base.stamp
 shell: .venv/base.stamp
 	@$(WITH_ENGINES) $(PY) manage.py shell $(ARGS)
 
-lint: .venv/dev.stamp
+lint: style types contracts migrations
+
+style: .venv/dev.stamp
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/ruff check --quiet .
-	@.venv/bin/mypy --no-error-summary .
+
+types: .venv/dev.stamp
+	@.venv/bin/mypy
+
+contracts: .venv/dev.stamp
 	@.venv/bin/lint-imports --no-logo
+
+migrations: .venv/dev.stamp
 	@$(WITH_ENGINES) $(PY) manage.py makemigrations --check --dry-run
 	@$(WITH_ENGINES) $(PY) manage.py check --fail-level WARNING
 
