@@ -121,9 +121,3 @@ class PhoneInvalid(Invalid):
     code = "phone_invalid"
     zh = "手机号格式不对"
     en = "This is not a phone number: digits with an optional + and country code."
-
-
-class PhoneTaken(Conflict):
-    code = "phone_taken"
-    zh = "该手机号已属于另一位顾客"
-    en = "This phone belongs to another customer of the brand."

@@ -1,0 +1,134 @@
+"""A brand vouches for its customer by the brand's own id; she gets a row at first sight, and a token."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Q
+
+from config.accounts import tokens
+from config.kernel import ids, personal_data
+from stores import phones
+from stores.errors import PhoneInvalid
+from stores.models import Customer, CustomerIdentity
+
+BRANDS_OWN = "brand"
+PHONE_PURPOSE = "customer-phone"
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """``is_new`` says whether this call made the customer; of two at once exactly one did."""
+
+    customer: Customer
+    is_new: bool
+    token: tokens.AccessToken
+
+
+def customer_token(*, brand_id: UUID, external_id: str, phone: str | None, at: datetime) -> SignedIn:
+    """
+    A token for the customer whom the brand knows as ``external_id``.
+
+    Safe to repeat and to race: one external id is one customer. A phone, where given, becomes hers;
+    the brand's latest word wins, so a number that changed hands leaves the customer who had it.
+
+    Raises:
+        PhoneInvalid: ``phone`` is none.
+    """
+    number = _normalised(phone) if phone else None
+    with transaction.atomic(durable=True):
+        customer, is_new = upsert(brand_id=brand_id, provider=BRANDS_OWN, external_id=external_id, at=at)
+        if number is not None:
+            customer = keep_phone(customer=customer, number=number)
+    token = tokens.sign_customer(customer_id=customer.id, brand_id=brand_id, at=at)
+    return SignedIn(customer=customer, is_new=is_new, token=token)
+
+
+def upsert(*, brand_id: UUID, provider: str, external_id: str, at: datetime) -> tuple[Customer, bool]:
+    """
+    The customer behind an identity, made at first sight. Runs inside the caller's transaction.
+
+    The identity's unique rule decides who makes her: the loser of a race waits for the winner's
+    commit and reads the winner's customer.
+    """
+    assert connection.in_atomic_block, "an identity commits with its customer"
+    if found := find(brand_id=brand_id, provider=provider, external_id=external_id):
+        return found, False
+    customer = Customer(brand_id=brand_id, created_at=at)
+    # The identity first: its foreign key is checked at commit, and a loser has written no customer.
+    if not claim_identity(customer, provider=provider, external_id=external_id, at=at):
+        winner = find(brand_id=brand_id, provider=provider, external_id=external_id)
+        assert winner is not None, "identities are not deleted"
+        return winner, False
+    customer.save(force_insert=True)
+    return customer, True
+
+
+def find(*, brand_id: UUID, provider: str, external_id: str) -> Customer | None:
+    identity = (
+        CustomerIdentity.objects.filter(brand_id=brand_id, provider=provider, external_id=external_id)
+        .select_related("customer")
+        .first()
+    )
+    return identity.customer if identity else None
+
+
+def claim_identity(customer: Customer, *, provider: str, external_id: str, at: datetime) -> bool:
+    """Whether the identity was free and is ``customer``'s now; waits for whoever is claiming it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO stores_customeridentity (brand_id, customer_id, provider, external_id, created_at)"
+            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (brand_id, provider, external_id) DO NOTHING",
+            [customer.brand_id, customer.id, provider, external_id, at],
+        )
+        return bool(cursor.rowcount == 1)
+
+
+def keep_phone(*, customer: Customer, number: str) -> Customer:
+    """
+    Make ``number`` this customer's and nobody else's. Runs inside the caller's transaction.
+
+    One lock per number, taken before any row's, lets two customers who claim it at once follow each
+    other; the rows then come in key order.
+    """
+    assert connection.in_atomic_block, "a number leaves one customer as it comes to another"
+    wanted = phone_hash(brand_id=customer.brand_id, number=number)
+    if customer.phone_hash is not None and bytes(customer.phone_hash) == wanted:
+        return customer
+    lock_number(wanted)
+    both = Customer.objects.filter(Q(id=customer.id) | Q(brand_id=customer.brand_id, phone_hash=wanted))
+    locked = {row.id: row for row in both.order_by("id").select_for_update()}
+    for former in set(locked) - {customer.id}:
+        Customer.objects.filter(id=former).update(phone_encrypted=None, phone_hash=None, phone_tail="")
+    hers = locked[customer.id]
+    hers.phone_encrypted = personal_data.seal(number, purpose=PHONE_PURPOSE, bound_to=hers.id.bytes)
+    hers.phone_hash = wanted
+    hers.phone_tail = number[-4:]
+    hers.save(update_fields=["phone_encrypted", "phone_hash", "phone_tail"])
+    return hers
+
+
+def lock_number(hashed: bytes) -> None:
+    """Until the transaction ends nobody else claims this number."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(hashed[:8], signed=True)])
+
+
+def phone_hash(*, brand_id: UUID, number: str) -> bytes:
+    """Where a phone is found; another brand's hash of the same phone is another, so brands cannot be joined by it."""
+    return personal_data.keyed_hash(f"{ids.public('brd', brand_id)}:{number}", purpose=PHONE_PURPOSE)
+
+
+def phone_of(customer: Customer) -> str | None:
+    """The whole number, for those who must dial it."""
+    if customer.phone_encrypted is None:
+        return None
+    return personal_data.unseal(customer.phone_encrypted, purpose=PHONE_PURPOSE, bound_to=customer.id.bytes)
+
+
+def _normalised(phone: str) -> str:
+    try:
+        return phones.normalised(phone)
+    except ValueError:
+        raise PhoneInvalid(param="phone") from None
