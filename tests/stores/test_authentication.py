@@ -1,10 +1,9 @@
 """The Authorization header: tokens of people, keys of programs, nothing else."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
@@ -31,13 +30,13 @@ def test_no_credentials_are_nobody() -> None:
 def test_a_staff_token_names_its_user() -> None:
     user_id = uuid4()
 
-    caller = authenticate(f"Bearer {tokens.sign_staff(user_id=user_id, at=timezone.now()).text}")
+    caller = authenticate(f"Bearer {tokens.sign_staff(user_id=user_id, at=datetime.now(UTC)).text}")
 
     assert caller == Caller(kind=CallerKind.STAFF, id=user_id)
 
 
 def test_a_customer_token_names_her_and_her_brand() -> None:
-    token = tokens.sign_customer(customer_id=uuid4(), brand_id=(brand_id := uuid4()), at=timezone.now())
+    token = tokens.sign_customer(customer_id=uuid4(), brand_id=(brand_id := uuid4()), at=datetime.now(UTC))
 
     caller = authenticate(f"bearer {token.text}")
 
@@ -63,7 +62,7 @@ def test_a_key_names_its_program() -> None:
 
 
 def test_an_old_token_has_expired() -> None:
-    token = tokens.sign_staff(user_id=uuid4(), at=timezone.now() - timedelta(days=2))
+    token = tokens.sign_staff(user_id=uuid4(), at=datetime.now(UTC) - timedelta(days=2))
 
     with pytest.raises(TokenExpired):
         authenticate(f"Bearer {token.text}")
