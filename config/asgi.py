@@ -13,6 +13,24 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from a2wsgi import WSGIMiddleware
 from django.core.wsgi import get_wsgi_application
 
-import config.celery  # noqa: F401 - nudges go to this application
+site = get_wsgi_application()
 
-application = WSGIMiddleware(cast(Any, get_wsgi_application()), workers=8)
+import config.celery  # noqa: F401 - nudges go to this application
+from livestream.lane.application import Application, Lane
+from livestream.lane.buying import Buying
+from livestream.lane.memory import Memory
+from livestream.lane.watching import Watching
+
+
+def lane(behind: Application | None) -> Lane:
+    memory = Memory()
+    return Lane(
+        buying=Buying(memory=memory, provider="sandbox", parameters=lambda sold: {}),
+        watching=Watching(memory=memory),
+        memory=memory,
+        site=behind,
+    )
+
+
+application = lane(cast(Any, WSGIMiddleware(cast(Any, site), workers=8)))
+intake = lane(None)

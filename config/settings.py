@@ -91,6 +91,10 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "static_root"
+# Production collects its static files into the image; anywhere else they are found where they lie.
+WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+if not IS_PRODUCTION:
+    STATIC_ROOT.mkdir(exist_ok=True)
 
 # --- PostgreSQL: the only truth --------------------------------------------------------------------
 

@@ -62,6 +62,7 @@ class SellRequest:
     unit_price_fen: int
     terms_number: int
     channel: str
+    session_id: UUID | None = None
     content_id: str = ""
     promoter_id: UUID | None = None
     promoter_rate_bps: int = 0
@@ -213,7 +214,7 @@ class _Sale:
         if first := self.answered.get(key):
             return _repeat(request, first)
         offer = self.offers.get(request.offer_id)
-        if offer is None or offer.brand_id != request.brand_id:
+        if offer is None or (offer.brand_id, offer.session_id) != (request.brand_id, request.session_id):
             return errors.OfferNotFound()
         if refusal := self._refusal(offer, request):
             return refusal

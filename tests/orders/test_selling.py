@@ -31,6 +31,7 @@ def wants(offer: Offer, **fields: Any) -> SellRequest:
             "unit_price_fen": offer.price_fen,
             "terms_number": offer.terms.number,
             "channel": "live",
+            "session_id": offer.session_id,
             **fields,
         }
     )
@@ -179,8 +180,10 @@ def test_every_kill_switch_stops_and_letting_go_sells_again(offer: Offer, scope:
     assert codes(sell(wants(offer))) == ["sold"]
 
 
-def test_another_brands_offer_is_not_found(offer: Offer) -> None:
-    assert codes(sell(wants(offer, brand_id=uuid4()), wants(offer, offer_id=uuid4()))) == ["offer_not_found"] * 2
+def test_an_offer_of_another_brand_or_session_is_not_found(offer: Offer) -> None:
+    strangers = [wants(offer, brand_id=uuid4()), wants(offer, offer_id=uuid4()), wants(offer, session_id=uuid4())]
+
+    assert codes(sell(*strangers)) == ["offer_not_found"] * 3
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 100, 2**63])

@@ -1,0 +1,142 @@
+"""Reads of the stage: what is on, what it has sold, who promotes it at which rate."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from config.kernel.pipeline import pipelined
+from vouchers.services.offer_counters import STOPPED_SCOPES, OfferFacts
+
+LISTINGS_ON_STAGE = """
+    SELECT o.id, o.brand_id, o.terms_id, t.number, o.session_id, o.price_fen, o.allotment, o.sold,
+           o.per_customer_limit, o.state, o.opens_at, o.closes_at,
+           l.session_id, l.id, l.position, l.card, t.title, t.list_price_fen
+    FROM livestream_livesession s
+    JOIN livestream_listing l ON l.session_id = s.id
+    JOIN vouchers_offer o ON o.id = l.offer_id
+    JOIN vouchers_dealterms t ON t.id = o.terms_id
+    WHERE s.state IN ('open', 'paused')
+    ORDER BY l.session_id, l.position
+"""
+SESSIONS_ON_STAGE = """
+    SELECT id, brand_id, title, state, starts_at, ends_at FROM livestream_livesession WHERE state IN ('open', 'paused')
+"""
+PROMOTERS = "SELECT id, brand_id, code FROM livestream_promoter WHERE ended_at IS NULL"
+PLANS = """
+    SELECT brand_id, promoter_id, session_id, promoter_rate_bps, provider_rate_bps, starts_at, ends_at, created_at
+    FROM livestream_commissionplan WHERE ends_at IS NULL OR ends_at > now()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StagedListing:
+    """A listing as the live page shows it."""
+
+    offer: OfferFacts
+    session_id: UUID
+    id: UUID
+    position: int
+    card: dict[str, Any]
+    title: str
+    list_price_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class StagedSession:
+    id: UUID
+    brand_id: UUID
+    title: str
+    state: str
+    starts_at: datetime
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A commission plan; see ``livestream.models.CommissionPlan`` for which one wins."""
+
+    brand_id: UUID
+    promoter_id: UUID | None
+    session_id: UUID | None
+    promoter_rate_bps: int
+    provider_rate_bps: int
+    starts_at: datetime
+    ends_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Commission:
+    """What a sale through a promoter freezes."""
+
+    promoter_id: UUID | None
+    promoter_rate_bps: int
+    provider_rate_bps: int
+
+
+NO_COMMISSION = Commission(None, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that is on, as of one look at the database."""
+
+    sessions: dict[UUID, StagedSession]
+    listings: Sequence[StagedListing]
+    stopped: frozenset[UUID]
+    promoters: dict[tuple[UUID, str], UUID]
+    plans: Sequence[Plan]
+
+    def commission(self, *, brand_id: UUID, session_id: UUID, promoter_code: str, at: datetime) -> Commission:
+        """
+        The promoter behind a link's code and the rates in force at ``at``; nobody where the code is unknown.
+
+        A stale link must not cost a sale, so it is no refusal: the answer to the buyer names the
+        promoter it counted for, or none.
+        """
+        promoter_id = self.promoters.get((brand_id, promoter_code))
+        if promoter_id is None:
+            return NO_COMMISSION
+        candidates = (
+            plan
+            for plan in self.plans
+            if plan.brand_id == brand_id
+            and plan.promoter_id in (None, promoter_id)
+            and plan.session_id in (None, session_id)
+            and plan.starts_at <= at
+            and (plan.ends_at is None or at < plan.ends_at)
+        )
+        plan = narrowest(candidates)
+        if plan is None:
+            return Commission(promoter_id, 0, 0)
+        return Commission(promoter_id, plan.promoter_rate_bps, plan.provider_rate_bps)
+
+
+def narrowest(plans: Iterable[Plan]) -> Plan | None:
+    """Promoter's own before anybody's, this session's before all, then the newest."""
+    return max(
+        plans,
+        key=lambda plan: (plan.promoter_id is not None, plan.session_id is not None, plan.created_at),
+        default=None,
+    )
+
+
+def stage() -> Stage:
+    """Read the stage on one trip; a few rows however many customers watch."""
+    with transaction.atomic(), pipelined() as send:
+        listings = send(LISTINGS_ON_STAGE, {})
+        sessions = send(SESSIONS_ON_STAGE, {})
+        stopped = send(STOPPED_SCOPES, {})
+        promoters = send(PROMOTERS, {})
+        plans = send(PLANS, {})
+    return Stage(
+        sessions={row[0]: StagedSession(*row) for row in sessions.fetchall()},
+        listings=[StagedListing(OfferFacts(*row[:12]), *row[12:]) for row in listings.fetchall()],
+        stopped=frozenset(scope_id for (scope_id,) in stopped.fetchall()),
+        promoters={(brand_id, code): promoter_id for promoter_id, brand_id, code in promoters.fetchall()},
+        plans=[Plan(*row) for row in plans.fetchall()],
+    )

@@ -1,0 +1,265 @@
+"""The lane sells, tells and refuses over ASGI exactly as the services below it do."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from django.db import connections
+
+from config.accounts.tokens import sign_customer, sign_staff
+from config.asgi import lane
+from livestream.models import LiveSession
+from orders.models import Purchase
+from tests import factories
+from vouchers.models import Offer, SellingSwitch
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Story = Callable[[httpx.AsyncClient], Awaitable[Any]]
+
+
+@pytest.fixture
+def session() -> LiveSession:
+    return factories.live_session(factories.brand())
+
+
+@pytest.fixture
+def offer(session: LiveSession) -> Offer:
+    deal = factories.deal(session.brand)
+    offer = factories.offer(factories.terms(deal), allotment=3, opens_at=datetime.now(UTC) - timedelta(hours=1))
+    factories.listing(session, offer)
+    return offer
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[httpx.AsyncClient]:
+    """The lane behind an HTTP client, started and stopped as a server does it."""
+    application = lane(None)
+    inbox: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    outbox: asyncio.Queue[Any] = asyncio.Queue()
+    living = asyncio.create_task(application({"type": "lifespan"}, inbox.get, outbox.put))
+    await inbox.put({"type": "lifespan.startup"})
+    assert (await outbox.get())["type"] == "lifespan.startup.complete"
+    await asyncio.sleep(0.3)
+    transport = httpx.ASGITransport(app=application)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        yield client
+    await inbox.put({"type": "lifespan.shutdown"})
+    assert (await outbox.get())["type"] == "lifespan.shutdown.complete"
+    await living
+
+
+def play(story: Story) -> Any:
+    async def whole() -> Any:
+        async with served() as client:
+            return await story(client)
+
+    try:
+        return asyncio.run(whole())
+    finally:
+        connections.close_all()
+
+
+def write(change: Callable[[], object]) -> None:
+    """Change the database from a thread of its own, and leave no connection behind."""
+    try:
+        change()
+    finally:
+        connections.close_all()
+
+
+def signed_in(session: LiveSession, **headers: str) -> dict[str, str]:
+    token = sign_customer(customer_id=uuid4(), brand_id=session.brand_id, at=datetime.now(UTC)).text
+    return {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid4()), **headers}
+
+
+def wish(offer: Offer, /, **fields: Any) -> dict[str, Any]:
+    return {"offer": offer.public_id, "unit_price_fen": 990, "terms_number": 1} | fields
+
+
+def purchases(session: LiveSession) -> str:
+    return f"/api/v1/live/{session.public_id}/purchases"
+
+
+def test_buying_answers_201_and_the_repeat_200_with_the_same_purchase(session: LiveSession, offer: Offer) -> None:
+    headers = signed_in(session)
+
+    async def story(client: httpx.AsyncClient) -> list[httpx.Response]:
+        return [await client.post(purchases(session), headers=headers, json=wish(offer)) for _ in range(2)]
+
+    first, second = play(story)
+
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json()["purchase"] == second.json()["purchase"] == Purchase.objects.get().public_id
+    assert first.json()["total_fen"] == 990
+    assert first.json()["payment"]["provider"] == "sandbox"
+
+
+def test_the_holder_of_the_last_unit_who_lost_her_answer_gets_it_after_the_sell_out(
+    session: LiveSession, offer: Offer
+) -> None:
+    headers = signed_in(session)
+
+    async def story(client: httpx.AsyncClient) -> list[httpx.Response]:
+        hers = await client.post(purchases(session), headers=headers, json=wish(offer, quantity=3))
+        await asyncio.sleep(0.3)  # memory knows the sell-out now
+        late = await client.post(purchases(session), headers=signed_in(session), json=wish(offer))
+        again = await client.post(purchases(session), headers=headers, json=wish(offer, quantity=3))
+        return [hers, late, again]
+
+    hers, late, again = play(story)
+
+    assert late.status_code == 409
+    assert late.json()["error"]["code"] == "sold_out"
+    assert again.status_code == 200
+    assert again.json()["purchase"] == hers.json()["purchase"]
+
+
+def test_a_purchase_is_followed_by_its_customer_alone(session: LiveSession, offer: Offer) -> None:
+    hers, other = signed_in(session), signed_in(session)
+
+    async def story(client: httpx.AsyncClient) -> list[httpx.Response]:
+        bought = await client.post(purchases(session), headers=hers, json=wish(offer))
+        path = f"/api/v1/purchases/{bought.json()['purchase']}"
+        return [await client.get(path, headers=hers), await client.get(path, headers=other)]
+
+    mine, foreign = play(story)
+
+    assert mine.json()["status"] == "accepted"
+    assert foreign.status_code == 404
+    assert foreign.json()["error"]["code"] == "purchase_not_found"
+
+
+def test_the_live_page_and_its_stream_show_what_was_sold(session: LiveSession, offer: Offer) -> None:
+    async def story(client: httpx.AsyncClient) -> dict[str, Any]:
+        await client.post(purchases(session), headers=signed_in(session), json=wish(offer, quantity=2))
+        await asyncio.sleep(0.3)
+        page = await client.get(f"/api/v1/live/{session.public_id}")
+        return dict(page.json())
+
+    (listing,) = play(story)["listings"]
+
+    assert (listing["sold"], listing["left"], listing["unit_price_fen"]) == (2, 1, 990)
+    assert listing["offer"] == offer.public_id
+
+
+def test_the_stream_tells_a_sale_and_then_the_end(session: LiveSession, offer: Offer) -> None:
+    application = lane(None)
+    told: list[Any] = []
+
+    async def story() -> None:
+        sold, closed = asyncio.Event(), asyncio.Event()
+
+        async def send(message: Any) -> None:
+            for line in message.get("body", b"").decode().splitlines():
+                if line.startswith("data: {") and "listings" in line:
+                    told.append(json.loads(line[6:])["listings"][0]["sold"])
+                    if told[-1] == 1:
+                        sold.set()
+                if line == "event: closed":
+                    closed.set()
+
+        async def forever() -> Any:
+            await asyncio.Event().wait()
+
+        application.memory.start(asyncio.get_running_loop())
+        await asyncio.sleep(0.3)
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": f"/api/v1/live/{session.public_id}/events",
+            "headers": [],
+            "query_string": b"",
+        }
+        watching = asyncio.create_task(application(scope, forever, send))
+        await asyncio.to_thread(write, lambda: Offer.objects.update(sold=1))
+        await asyncio.wait_for(sold.wait(), 5)
+        await asyncio.to_thread(write, lambda: LiveSession.objects.update(state="closed", closed_at=datetime.now(UTC)))
+        await asyncio.wait_for(closed.wait(), 5)
+        await asyncio.wait_for(watching, 5)
+
+    try:
+        asyncio.run(story())
+    finally:
+        application.memory.stop()
+
+    assert told[0] in (0, 1)
+    assert told[-1] == 1
+
+
+def test_memory_refuses_a_kill_before_the_database_is_asked(
+    session: LiveSession, offer: Offer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SellingSwitch.objects.create(
+        scope="session", scope_id=session.id, stopped_at=datetime.now(UTC), changed_at=datetime.now(UTC)
+    )
+
+    async def story(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post(purchases(session), headers=signed_in(session), json=wish(offer))
+
+    answer = play(story)
+
+    assert answer.status_code == 409
+    assert answer.json()["error"]["code"] == "selling_stopped"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "code"),
+    [
+        ({"Authorization": ""}, {}, 401, "not_signed_in"),
+        ({"Authorization": "Bearer x.y.z"}, {}, 401, "not_signed_in"),
+        ({"Idempotency-Key": "seven"}, {}, 422, "idempotency_key_required"),
+        ({"Content-Type": "text/plain"}, b"{}", 415, "unsupported_media_type"),
+        ({}, b"{", 400, "malformed_json"),
+        ({}, b"\xff\xfe", 400, "malformed_json"),
+        ({}, b"[" * 10_000, 422, "malformed_request"),
+        ({}, b" " * 20_000, 413, "request_too_large"),
+        ({}, {"quantity": "two"}, 422, "malformed_request"),
+        ({}, {"colour": "red"}, 422, "malformed_request"),
+        ({}, {"content_id": "a\x00b"}, 422, "malformed_request"),
+        ({}, {"quantity": 0}, 422, "quantity_out_of_range"),
+        ({}, {"quantity": 2**63}, 422, "quantity_out_of_range"),
+        ({}, {"unit_price_fen": 2**70}, 409, "price_changed"),
+        ({}, {"offer": "off_x"}, 404, "malformed_id"),
+    ],
+    ids=lambda value: str(value)[:32],
+)
+def test_bad_input_is_refused_with_its_code(
+    session: LiveSession, offer: Offer, headers: dict[str, str], body: Any, status: int, code: str
+) -> None:
+    content = body if isinstance(body, bytes) else json.dumps(wish(offer, **body)).encode()
+    sent = signed_in(session, **{"Content-Type": "application/json", **headers})
+
+    async def story(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post(purchases(session), headers=sent, content=content)
+
+    answer = play(story)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert Purchase.objects.count() == 0
+
+
+def test_staff_cannot_buy_and_english_is_spoken_on_request(session: LiveSession, offer: Offer) -> None:
+    staff = sign_staff(user_id=uuid4(), at=datetime.now(UTC)).text
+    headers = signed_in(session, **{"Authorization": f"Bearer {staff}", "Accept-Language": "en"})
+
+    async def story(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post(purchases(session), headers=headers, json=wish(offer))
+
+    answer = play(story)
+
+    assert answer.status_code == 403
+    assert answer.json()["error"]["message"] == "Your role does not allow this."
+
+
+def test_what_is_not_the_lanes_is_a_plain_404_without_a_site_behind() -> None:
+    async def story(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.get("/api/v1/elsewhere")
+
+    assert play(story).json()["error"]["code"] == "no_such_page"
