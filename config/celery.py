@@ -36,4 +36,7 @@ def every(seconds: float, task_name: str, queue: str) -> dict[str, Any]:
     return {"task": task_name, "schedule": seconds, "options": {"queue": queue, "expires": seconds}}
 
 
-app.conf.beat_schedule = {}
+app.conf.beat_schedule = {
+    "issue-paid": every(2, "orders.issue_paid", "issue"),
+    "fold-transfers": every(5, "orders.fold_transfers", "issue"),
+}

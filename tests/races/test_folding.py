@@ -1,11 +1,9 @@
 """Folders at work on the same transfers, and transfers posted meanwhile."""
 
-import threading
-from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
-from django.db import Error, connection, transaction
+from django.db import transaction
 
 from orders.models import Account, LedgerTransfer
 from orders.services import folding
@@ -14,6 +12,7 @@ from orders.services.ledger import Posting, balance, post
 from stores.models import Brand
 from tests import factories
 from tests.factories import NOW
+from tests.races.at_once import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
@@ -24,34 +23,13 @@ SLOWLY = folding.FOLD.replace("WITH batch", "WITH slowly AS MATERIALIZED (SELECT
 assert SLOWLY.count("slowly") == 2
 
 
-def all_at_once(*acts: Callable[[], object]) -> list[Error]:
-    together = threading.Barrier(len(acts))
-    failures: list[Error] = []
-
-    def run(act: Callable[[], object]) -> None:
-        try:
-            together.wait(10)
-            act()
-        except Error as error:
-            failures.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=[act]) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return failures
-
-
 def issue(brand: Brand, count: int) -> None:
     with transaction.atomic():
         post([Posting(LedgerTransfer.Kind.ISSUE, brand.pk, 100, "purchase", uuid4()) for _ in range(count)], at=NOW)
 
 
-def fold() -> None:
-    fold_transfers(limit=40, at=NOW)
+def fold() -> int:
+    return fold_transfers(limit=40, at=NOW).transfers
 
 
 def test_four_folders_count_every_transfer_once_while_others_post(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,11 +37,11 @@ def test_four_folders_count_every_transfer_once_while_others_post(monkeypatch: p
     brand = factories.brand()
     issue(brand, 100)
 
-    assert all_at_once(fold, fold, fold, fold, lambda: issue(brand, 50), lambda: issue(brand, 50)) == []
+    answers = at_once(fold, fold, fold, fold, lambda: issue(brand, 50), lambda: issue(brand, 50))
 
     liability = Account.objects.get(brand=brand, kind="voucher_liability")
     folded = LedgerTransfer.objects.filter(folded_at__isnull=False).count()
-    assert folded >= 100, "the folders shared the work instead of waiting for each other's"
+    assert sum(answers[:4]) == folded >= 100, "the folders shared the work instead of waiting for each other's"
     assert liability.folded_fen == 100 * folded
     assert balance(liability) == 20_000
 
@@ -73,6 +51,6 @@ def test_control_without_the_claim_two_folders_count_the_same_transfers(monkeypa
     brand = factories.brand()
     issue(brand, 40)
 
-    assert all_at_once(fold, fold) == []
+    assert at_once(fold, fold) == [40, 40]
 
     assert Account.objects.get(brand=brand, kind="voucher_liability").folded_fen == 2 * 4_000
