@@ -30,7 +30,10 @@ EARTH_RADIUS_METRES = 6_371_000
 
 @dataclass(frozen=True, slots=True)
 class ClerkStore:
-    """A store as one of its staff meets it at one moment; ``roles`` are those that reach it."""
+    """
+    A store as one of its staff meets it at one moment; ``roles`` are those that reach it, ``region_ids``
+    its region and those above.
+    """
 
     store_id: UUID
     brand_id: UUID
@@ -43,6 +46,7 @@ class ClerkStore:
     entity_id: UUID | None
     latitude: float | None
     longitude: float | None
+    region_ids: frozenset[UUID]
     roles: frozenset[Role]
 
     @property
@@ -69,6 +73,7 @@ WITH RECURSIVE asked AS (
 )
 SELECT store.id, asked.user_id, store.brand_id, store.code, store.name, store.zone, store.hours::text, store.status,
        store.latitude::float8, store.longitude::float8,
+       (SELECT array_agg(above.region_id) FROM above WHERE above.store_id = store.id AND above.region_id IS NOT NULL),
        held.roles, held.entity_ids, member.from_dates, member.entity_ids
 FROM asked
 JOIN stores_store store ON store.id = asked.store_id
@@ -226,7 +231,7 @@ def nearest_stores(stores: QuerySet[Store], *, latitude: float, longitude: float
 
 
 def _clerk_store(row: Sequence[Any], at: datetime) -> ClerkStore | None:
-    store_id, _, brand_id, code, name, zone, hours_text, status, latitude, longitude, *rest = row
+    store_id, _, brand_id, code, name, zone, hours_text, status, latitude, longitude, regions, *rest = row
     roles, role_entities, from_dates, entities = rest
     hours = _hours(hours_text)
     day = business_date(hours=hours, zone=zone, at=at)
@@ -237,9 +242,8 @@ def _clerk_store(row: Sequence[Any], at: datetime) -> ClerkStore | None:
     )
     if not reaching:
         return None
-    return ClerkStore(
-        store_id, brand_id, code, name, zone, hours, status, day, entity_id, latitude, longitude, reaching
-    )
+    place = (latitude, longitude, frozenset(regions or ()))
+    return ClerkStore(store_id, brand_id, code, name, zone, hours, status, day, entity_id, *place, reaching)
 
 
 @lru_cache(maxsize=1024)
