@@ -1,4 +1,4 @@
-"""Reads of vouchers."""
+"""Terms as every process remembers them."""
 
 from collections.abc import Collection
 from uuid import UUID

@@ -1,0 +1,5 @@
+"""Reads of vouchers."""
+
+from vouchers.queries.frozen_terms import terms
+
+__all__ = ["terms"]

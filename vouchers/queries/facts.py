@@ -1,0 +1,142 @@
+"""What is known of vouchers besides their own rows: uses that are gone, and requests answered before."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from config.kernel.pipeline import Cursor, Send, as_jsonb
+from vouchers.queries.answers import Redeemed, RedeemedUse
+from vouchers.queries.frozen_terms import terms
+from vouchers.verdict import Terms
+
+RequestKey = tuple[UUID, UUID]
+"""(store, request_id)"""
+
+# One statement for two questions: a redemption has eight for everything.
+FACTS = """
+    SELECT (
+        SELECT jsonb_agg(jsonb_build_object(
+            'store', q.store_id, 'key', q.request_id, 'hash', encode(q.content_hash, 'hex'), 'id', q.id,
+            'bill', q.bill_fen, 'redemption', r.id, 'serial', r.serial, 'amount', r.amount_fen,
+            'redeemed', r.redeemed_at, 'reversible', r.reversible_until, 'reversed', r.reversed_at,
+            'voucher', v.id, 'code', v.code, 'left', v.uses_left, 'total', v.uses_total, 'terms', v.terms_id
+        ) ORDER BY r.id)
+        FROM jsonb_to_recordset(%(requests)s::jsonb) AS k(s uuid, r uuid)
+        JOIN vouchers_redemptionrequest q ON q.store_id = k.s AND q.request_id = k.r
+        JOIN vouchers_redemption r ON r.request_id = q.id
+        JOIN vouchers_voucher v ON v.id = r.voucher_id
+    )::text, (
+        SELECT jsonb_agg(jsonb_build_object(
+            'voucher', v.id, 'serial', gone.serial, 'redemption', gone.redemption, 'redeemed', gone.redeemed_at,
+            'store', gone.store_id, 'name', gone.name, 'refunding', gone.refunding_at
+        ))
+        FROM jsonb_to_recordset(%(codes)s::jsonb) AS k(b uuid, c text)
+        JOIN vouchers_voucher v ON v.brand_id = k.b AND v.issuer = 'own' AND v.code = k.c
+        CROSS JOIN LATERAL (
+            SELECT r.serial, r.id AS redemption, r.redeemed_at, r.store_id, s.name,
+                   NULL::timestamptz AS refunding_at
+            FROM vouchers_redemption r JOIN stores_store s ON s.id = r.store_id
+            WHERE r.voucher_id = v.id AND r.reversed_at IS NULL
+            UNION ALL
+            SELECT e.serial, NULL, NULL, NULL, NULL, e.refunding_at
+            FROM vouchers_useending e WHERE e.voucher_id = v.id
+        ) gone
+    )::text
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LastUse:
+    """The latest live redemption of a voucher: where and when a use of it went."""
+
+    redemption_id: UUID
+    store_id: UUID
+    store_name: str
+    redeemed_at: datetime
+
+
+@dataclass(slots=True)
+class Story:
+    """A voucher's uses that are gone (redeemed and live, refunded or expired), and the last of them."""
+
+    gone: set[int] = field(default_factory=set)
+    last_use: LastUse | None = None
+    refunding_at: datetime | None = None
+    any_expired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """``first_answers`` holds, by request key, the content hash that was answered and the answer."""
+
+    terms: dict[UUID, Terms]
+    stories: dict[UUID, Story]
+    first_answers: dict[RequestKey, tuple[bytes, Redeemed]]
+
+
+def codes_as_jsonb(codes: Iterable[tuple[UUID, str]]) -> str:
+    """(brand, code) pairs as a statement's parameter."""
+    return as_jsonb([{"b": brand_id, "c": code} for brand_id, code in codes])
+
+
+def send_facts(send: Send, *, keys: Iterable[RequestKey], codes: Iterable[tuple[UUID, str]]) -> Cursor:
+    """Ask for everything about these requests and codes; sent after a lock, it sees what the lock waited for."""
+    requests = as_jsonb([{"s": store_id, "r": request_id} for store_id, request_id in keys])
+    return send(FACTS, {"requests": requests, "codes": codes_as_jsonb(codes)})
+
+
+def facts_of(asked: Cursor, *, terms_ids: Iterable[UUID]) -> Facts:
+    """Read the answer to ``send_facts``, with the terms of ``terms_ids`` and of what was answered before."""
+    [(answered, gone)] = asked.fetchall()
+    answered_rows: list[dict[str, Any]] = orjson.loads(answered) if answered else []
+    known = terms({*terms_ids, *(UUID(row["terms"]) for row in answered_rows)})
+    facts = Facts(terms=known, stories={}, first_answers={})
+    for row in orjson.loads(gone) if gone else []:
+        _read_gone(row, facts.stories.setdefault(UUID(row["voucher"]), Story()))
+    for row in answered_rows:
+        _read_first_answer(row, facts)
+    return facts
+
+
+def _read_gone(row: dict[str, Any], story: Story) -> None:
+    story.gone.add(row["serial"])
+    if row["redemption"] is None:
+        story.refunding_at = _moment(row["refunding"]) or story.refunding_at
+        story.any_expired = story.any_expired or row["refunding"] is None
+        return
+    redeemed_at = datetime.fromisoformat(row["redeemed"])
+    if story.last_use is None or story.last_use.redeemed_at < redeemed_at:
+        story.last_use = LastUse(UUID(row["redemption"]), UUID(row["store"]), row["name"], redeemed_at)
+
+
+def _read_first_answer(row: dict[str, Any], facts: Facts) -> None:
+    terms_ = facts.terms[UUID(row["terms"])]
+    use = RedeemedUse(
+        redemption_id=UUID(row["redemption"]),
+        voucher_id=UUID(row["voucher"]),
+        code=row["code"],
+        title=terms_.title,
+        kind=terms_.kind,
+        serial=row["serial"],
+        uses_left=row["left"],
+        uses_total=row["total"],
+        amount_fen=row["amount"],
+        face_value_fen=terms_.face_value_fen,
+        discount_rate_bps=terms_.discount_rate_bps,
+        discount_cap_fen=terms_.discount_cap_fen,
+        redeemed_at=datetime.fromisoformat(row["redeemed"]),
+        reversible_until=_moment(row["reversible"]),
+        reversed_at=_moment(row["reversed"]),
+    )
+    key = UUID(row["store"]), UUID(row["key"])
+    uses = facts.first_answers[key][1].uses if key in facts.first_answers else ()
+    answer = Redeemed(UUID(row["id"]), key[0], row["bill"], (*uses, use), is_repeat=True)
+    facts.first_answers[key] = (bytes.fromhex(row["hash"]), answer)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,82 @@
+"""A refusal with everything the person at the counter wants to know about it."""
+
+from typing import Any
+
+from config.kernel.errors import DomainError
+from config.kernel.ids import public
+from stores.models import Store
+from stores.queries import nearest_stores
+from vouchers import errors
+from vouchers.codes import masked
+from vouchers.models import Redemption, Voucher
+from vouchers.queries.accepting import accepting_stores
+from vouchers.queries.facts import Story
+from vouchers.verdict import Refusal, Terms
+
+NEAREST = 3
+
+
+def explained(
+    refusal: Refusal,
+    *,
+    code: str,
+    position: int,
+    voucher: Voucher | None,
+    terms: Terms | None,
+    story: Story,
+    bill_fen: int | None,
+) -> DomainError:
+    """The refusal of the code at ``position`` of the request, with what it takes or who was first."""
+    details: dict[str, Any] = {"position": position, "code": masked(code)}
+    if voucher is not None and terms is not None:
+        details |= {"voucher": voucher.public_id, "title": terms.title}
+        details |= _facts(refusal, voucher, terms, story, bill_fen)
+    return refusal(param="bill_fen" if refusal is errors.BillAmountRequired else "codes", **details)
+
+
+def _facts(refusal: Refusal, voucher: Voucher, terms: Terms, story: Story, bill_fen: int | None) -> dict[str, Any]:
+    if refusal is errors.VoucherAlreadyRedeemed and (use := story.last_use):
+        return {
+            "uses_total": voucher.uses_total,
+            "redemption": public(Redemption.PREFIX, use.redemption_id),
+            "redeemed_at": use.redeemed_at.isoformat(),
+            "store": public(Store.PREFIX, use.store_id),
+            "store_name": use.store_name,
+        }
+    if refusal is errors.VoucherRefunded and story.refunding_at:
+        return {"refunding_at": story.refunding_at.isoformat()}
+    if refusal is errors.VoucherNotYetValid:
+        return {"valid_from": voucher.valid_from.isoformat()}
+    if refusal is errors.VoucherExpired:
+        return {"valid_until": voucher.valid_until.isoformat()}
+    if refusal is errors.VoucherNotUsableNow:
+        return {
+            "weekdays": sorted(terms.weekdays),
+            "day_spans": [[_clock(first), _clock(last)] for first, last in terms.day_spans],
+            "blackout_dates": sorted(day.isoformat() for day in terms.blackout_dates),
+        }
+    if refusal in (errors.MinSpendNotReached, errors.BillAmountRequired):
+        return {"min_spend_fen": terms.min_spend_fen, "bill_fen": bill_fen}
+    return {}
+
+
+def with_nearest(refusal: DomainError, terms: Terms, *, latitude: float | None, longitude: float | None) -> DomainError:
+    """The wrong store's refusal with the nearest stores that honour the voucher; none where the store has no place."""
+    nearest: list[dict[str, Any]] = []
+    if latitude is not None and longitude is not None:
+        found = nearest_stores(accepting_stores(terms), latitude=latitude, longitude=longitude, limit=NEAREST)
+        nearest = [
+            {
+                "store": near.store.public_id,
+                "name": near.store.name,
+                "address": near.store.address,
+                "distance_metres": near.distance_metres,
+            }
+            for near in found
+        ]
+    refusal.details["nearest"] = nearest
+    return refusal
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"

@@ -1,0 +1,129 @@
+"""Redeeming at the counter: one engine for a single clerk's request and for many gathered by the lane."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+from django.db import transaction
+
+from config.accounts.models import User
+from config.kernel.errors import DomainError
+from config.kernel.pipeline import pipelined
+from stores.models import Store
+from stores.queries import ClerkStore, stores_for_clerks
+from vouchers.codes import is_well_formed, normalise
+from vouchers.models import Redemption
+from vouchers.queries.answers import Redeemed
+from vouchers.queries.facts import Facts, facts_of, send_facts
+from vouchers.queries.refusals import with_nearest
+from vouchers.services import voucher_locks
+from vouchers.services.redemption_batch import MOST_AT_ONCE, Asked, RedemptionBatch, RequestTakenMeanwhile
+from vouchers.signals import redeemed
+
+
+@dataclass(frozen=True, slots=True)
+class RedeemRequest:
+    """
+    What a clerk sends: codes as scanned or typed (a card's code once for each use), and ``bill_fen``,
+    the undiscounted eligible amount, wherever a voucher asks for it.
+    """
+
+    store_id: UUID
+    operator_id: UUID
+    codes: tuple[str, ...]
+    bill_fen: int | None
+    request_id: UUID
+
+
+def redeem(
+    *, codes: Sequence[str], bill_fen: int | None, store: Store, operator: User, request_id: UUID, at: datetime
+) -> Redeemed:
+    """
+    Consume 1 to 10 uses of vouchers at a store, all or nothing: a batch of one.
+
+    Safe to retry: the same ``request_id`` with the same codes and bill gives back the first answer in
+    its current state.
+
+    Raises:
+        ClerkNotAtStore: ``operator`` may not redeem there.
+        StoreClosedForGood: the store has closed.
+        CodesOutOfRange: no code, or more than ten.
+        VoucherNotFound: no voucher of this brand carries the code.
+        VoucherRefunded, VoucherAlreadyRedeemed, VoucherHeld: who was first, where and when.
+        VoucherNotYetValid, VoucherExpired: before ``valid_from``, or on or after ``valid_until``.
+        WrongStore: the deal is not honoured here; carries the nearest stores where it is.
+        VoucherNotUsableNow: not on this day or at this hour.
+        BillAmountRequired, MinSpendNotReached: no ``bill_fen`` where one is needed, or too little.
+        TooManyOfOneDeal, VouchersDoNotCombine: fine one by one, not in one order.
+        IdempotencyConflict: ``request_id`` came before with other codes or another bill.
+    """
+    request = RedeemRequest(store.id, operator.id, tuple(codes), bill_fen, request_id)
+    [answer] = redeem_batch([request], at=at)
+    if isinstance(answer, DomainError):
+        raise answer
+    return answer
+
+
+def redeem_batch(requests: Sequence[RedeemRequest], *, at: datetime) -> list[Redeemed | DomainError]:
+    """
+    Answer many clerks' requests, in order, in one durable transaction; each is all or nothing by itself.
+
+    Every voucher is locked in key order before anything is looked at, so of two clerks with one voucher
+    one wins, in one batch or in two processes. A refused request changes and stores nothing. At most
+    8 statements, the look-up of who may redeem where and the ledger's included.
+
+    Answered, never raised: whatever ``redeem`` raises.
+    """
+    while True:
+        try:
+            answers, batch = _redeem_once(requests, at=at)
+        except RequestTakenMeanwhile:
+            # Its row has committed, so this time it is found as a first answer: no endless loop.
+            continue
+        for lost in batch.wrong_stores:
+            # After the commit: no voucher stays locked while somebody is shown the way.
+            with_nearest(lost.refusal, lost.terms, latitude=lost.store.latitude, longitude=lost.store.longitude)
+        return answers
+
+
+def content_hash(codes: Iterable[str], bill_fen: int | None) -> bytes:
+    """What a request_id must carry again: the codes in any order, each as often, and the bill."""
+    return hashlib.blake2b(orjson.dumps([sorted(codes), bill_fen]), digest_size=16).digest()
+
+
+def _redeem_once(
+    requests: Sequence[RedeemRequest], *, at: datetime
+) -> tuple[list[Redeemed | DomainError], RedemptionBatch]:
+    with transaction.atomic(durable=True):
+        stores = stores_for_clerks([(request.store_id, request.operator_id) for request in requests], at)
+        asked = [_asked(request, stores.get((request.store_id, request.operator_id))) for request in requests]
+        batch = _locked(asked, at=at)
+        answers = [batch.decide(one) for one in asked]
+        if batch.redemptions:
+            batch.write()
+            redeemed.send(sender=Redemption, redemptions=batch.redemptions, at=at)
+    return answers, batch
+
+
+def _asked(request: RedeemRequest, store: ClerkStore | None) -> Asked:
+    # One more than may come is enough to refuse; a request of a million codes costs no more.
+    codes = tuple(normalise(code) for code in request.codes[: MOST_AT_ONCE + 1])
+    key = (request.store_id, request.request_id)
+    return Asked(key, request.operator_id, store, codes, request.bill_fen, content_hash(codes, request.bill_fen))
+
+
+def _locked(asked: Sequence[Asked], *, at: datetime) -> RedemptionBatch:
+    """Lock every voucher that is named, then look, on one trip: two copies of a request may come together."""
+    reachable = [one for one in asked if one.store is not None]
+    if not reachable:
+        return RedemptionBatch(vouchers={}, facts=Facts({}, {}, {}), at=at)
+    codes = {(one.store.brand_id, code) for one in reachable if one.store for code in one.codes if is_well_formed(code)}
+    with pipelined() as send:
+        locking = voucher_locks.send_lock(send, codes)
+        asking = send_facts(send, keys={one.key for one in reachable}, codes=codes)
+    vouchers = {(voucher.brand_id, voucher.code): voucher for voucher in voucher_locks.vouchers_of(locking.fetchall())}
+    facts = facts_of(asking, terms_ids={voucher.terms_id for voucher in vouchers.values()})
+    return RedemptionBatch(vouchers=vouchers, facts=facts, at=at)

@@ -1,0 +1,268 @@
+"""One batch of redemption requests under its locks: decided in order, written on one trip."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from config.kernel.caller import CallerKind
+from config.kernel.errors import DomainError, IdempotencyConflict
+from config.kernel.ids import new_id, public
+from config.kernel.pipeline import as_jsonb, pipelined
+from config.kernel.trail import Act, Message, send_trail
+from stores.models import Customer, Store
+from stores.queries import ClerkStore
+from vouchers import errors
+from vouchers.models import Redemption, Voucher
+from vouchers.queries.answers import Redeemed, redeemed_use
+from vouchers.queries.facts import Facts, LastUse, RequestKey, Story
+from vouchers.queries.refusals import explained
+from vouchers.verdict import Refusal, Terms, refusal_of, refusal_together, status_of
+
+MOST_AT_ONCE = 10
+
+# In key order: two batches that carry the same keys wait for each other, never in a circle.
+WRITE_REQUESTS = """
+    INSERT INTO vouchers_redemptionrequest
+        (id, store_id, request_id, content_hash, bill_fen, operator_id, source_kind, outcome, requested_at)
+    SELECT id, s, r, decode(h, 'hex'), bill, o, 'counter', 'done', %(at)s
+    FROM jsonb_to_recordset(%(requests)s::jsonb) AS k(id uuid, s uuid, r uuid, h text, bill bigint, o uuid)
+    ORDER BY s, r
+    ON CONFLICT (store_id, request_id) DO NOTHING
+"""
+WRITE_REDEMPTIONS = """
+    INSERT INTO vouchers_redemption (id, request_id, voucher_id, customer_id, store_id, entity_id, serial, amount_fen,
+        business_date, redeemed_at, reversible_until)
+    SELECT id, q, v, c, s, e, n, a, d, %(at)s, %(until)s
+    FROM jsonb_to_recordset(%(redemptions)s::jsonb) AS k(id uuid, q uuid, v uuid, c uuid, s uuid, e uuid, n smallint,
+        a bigint, d date)
+"""
+USE_UP = """
+    UPDATE vouchers_voucher v SET uses_left = k.l, status = k.st
+    FROM jsonb_to_recordset(%(vouchers)s::jsonb) AS k(id uuid, l smallint, st text)
+    WHERE v.id = k.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """
+    A request after its access look-up: ``store`` is None where the clerk may not redeem there.
+
+    ``codes`` are normalised, ``content_hash`` is of them in any order and of the bill.
+    """
+
+    key: RequestKey
+    operator_id: UUID
+    store: ClerkStore | None
+    codes: tuple[str, ...]
+    bill_fen: int | None
+    content_hash: bytes
+
+
+class RequestTakenMeanwhile(Exception):
+    """Another process answered one of these keys with other vouchers, between our look and our write."""
+
+
+@dataclass(slots=True)
+class WrongStoreRefusal:
+    """A refusal that still lacks the way to the nearest stores."""
+
+    refusal: DomainError
+    terms: Terms
+    store: ClerkStore
+
+
+@dataclass(slots=True)
+class RedemptionBatch:
+    """
+    ``vouchers`` are locked, ``facts`` were read after that. Deciding counts uses on the rows in memory,
+    so a later request of the batch sees what an earlier one took.
+    """
+
+    vouchers: dict[tuple[UUID, str], Voucher]
+    facts: Facts
+    at: datetime
+    redemptions: list[Redemption] = field(default_factory=list)
+    wrong_stores: list[WrongStoreRefusal] = field(default_factory=list)
+    _used: dict[UUID, Voucher] = field(default_factory=dict)
+    _requests: list[dict[str, Any]] = field(default_factory=list)
+    _acts: list[Act] = field(default_factory=list)
+    _told: defaultdict[UUID, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+
+    def decide(self, asked: Asked) -> Redeemed | DomainError:
+        store = asked.store
+        if store is None:
+            return errors.ClerkNotAtStore(param="store")
+        if first := self.facts.first_answers.get(asked.key):
+            first_hash, answer = first
+            return answer.again() if first_hash == asked.content_hash else IdempotencyConflict(param="Idempotency-Key")
+        if store.status == Store.Status.CLOSED:
+            return errors.StoreClosedForGood()
+        if not 1 <= len(asked.codes) <= MOST_AT_ONCE:
+            return errors.CodesOutOfRange(most=MOST_AT_ONCE, param="codes")
+        taken: list[tuple[Voucher, Terms, int]] = []
+        refusal = self._take_all(asked, store, taken)
+        if refusal is None:
+            return self._record(asked, store, taken)
+        for voucher, _, serial in taken:
+            self._give_back(voucher, serial)
+        return refusal
+
+    def _take_all(self, asked: Asked, store: ClerkStore, taken: list[tuple[Voucher, Terms, int]]) -> DomainError | None:
+        """Take a use for every code into ``taken``, or say why not and leave it to be given back."""
+        for position, code in enumerate(asked.codes):
+            voucher = self.vouchers.get((store.brand_id, code))
+            terms = self.facts.terms[voucher.terms_id] if voucher else None
+            if why := refusal_of(voucher, terms, store=store, bill_fen=asked.bill_fen, at=self.at):
+                return self._refused(why, asked, store, position, voucher, terms)
+            assert voucher is not None, "no refusal, so there is a voucher"
+            assert terms is not None, "no refusal, so there are terms"
+            taken.append((voucher, terms, self._take(voucher)))
+        if together := refusal_together((voucher.id, terms) for voucher, terms, _ in taken):
+            why, terms = together
+            return why(param="codes", title=terms.title, max_per_order=terms.max_per_order)
+        return None
+
+    def _refused(
+        self, why: Refusal, asked: Asked, store: ClerkStore, position: int, voucher: Voucher | None, terms: Terms | None
+    ) -> DomainError:
+        refusal = explained(
+            why,
+            code=asked.codes[position],
+            position=position,
+            voucher=voucher,
+            terms=terms,
+            story=self._story(voucher) if voucher else Story(),
+            bill_fen=asked.bill_fen,
+        )
+        if why is errors.WrongStore and terms is not None:
+            self.wrong_stores.append(WrongStoreRefusal(refusal, terms, store))
+        return refusal
+
+    def _story(self, voucher: Voucher) -> Story:
+        return self.facts.stories.setdefault(voucher.id, Story())
+
+    def _take(self, voucher: Voucher) -> int:
+        """The next free use of a voucher that has one."""
+        gone = self._story(voucher).gone
+        serial = next(serial for serial in range(1, voucher.uses_total + 1) if serial not in gone)
+        gone.add(serial)
+        self._count(voucher, voucher.uses_left - 1)
+        return serial
+
+    def _give_back(self, voucher: Voucher, serial: int) -> None:
+        self._story(voucher).gone.remove(serial)
+        self._count(voucher, voucher.uses_left + 1)
+
+    def _count(self, voucher: Voucher, uses_left: int) -> None:
+        story = self._story(voucher)
+        voucher.uses_left = uses_left
+        voucher.status = status_of(
+            uses_left=uses_left,
+            uses_held=voucher.uses_held,
+            refunding=False,  # or the verdict had refused it
+            refunded=story.refunding_at is not None,
+            expired=story.any_expired,
+        )
+
+    def _record(self, asked: Asked, store: ClerkStore, taken: Sequence[tuple[Voucher, Terms, int]]) -> Redeemed:
+        request_id = new_id()
+        answered = []
+        for voucher, terms, serial in taken:
+            redemption = self._redemption(request_id, voucher, serial, store)
+            self.redemptions.append(redemption)
+            self._used[voucher.id] = voucher
+            self._story(voucher).last_use = LastUse(redemption.id, store.store_id, store.name, self.at)
+            self._told[store.brand_id].append(_item(redemption, voucher))
+            answered.append(redeemed_use(redemption, voucher, terms))
+        self._requests.append(
+            {
+                "id": request_id,
+                "s": store.store_id,
+                "r": asked.key[1],
+                "h": asked.content_hash.hex(),
+                "bill": asked.bill_fen,
+                "o": asked.operator_id,
+            }
+        )
+        self._acts.append(
+            Act(
+                act="voucher.redeem",
+                actor_kind=CallerKind.STAFF,
+                actor_id=asked.operator_id,
+                subject_kind="redemption_request",
+                subject_id=request_id,
+                brand_id=store.brand_id,
+                subject_count=len(taken),
+                details={"store": store.public_id},
+            )
+        )
+        answer = Redeemed(request_id, store.store_id, asked.bill_fen, tuple(answered))
+        # The same request a second time in this batch meets its own first answer.
+        self.facts.first_answers[asked.key] = (asked.content_hash, answer)
+        return answer
+
+    def _redemption(self, request_id: UUID, voucher: Voucher, serial: int, store: ClerkStore) -> Redemption:
+        return Redemption(
+            id=new_id(),
+            request_id=request_id,
+            voucher=voucher,
+            customer_id=voucher.customer_id,
+            store_id=store.store_id,
+            entity_id=store.entity_id,
+            serial=serial,
+            amount_fen=voucher.use_amounts_fen[serial - 1],
+            business_date=store.business_date,
+            redeemed_at=self.at,
+            reversible_until=self.at + timedelta(seconds=settings.REVERSIBLE_FOR_SECONDS),
+        )
+
+    def write(self) -> None:
+        """
+        Facts first, the vouchers' counters after them; all on one trip.
+
+        Raises:
+            RequestTakenMeanwhile: nothing of this may stay; roll back and decide again.
+        """
+        counters = [{"id": v.id, "l": v.uses_left, "st": str(v.status)} for v in self._used.values()]
+        messages = [Message(brand_id, "vouchers.redeemed", items) for brand_id, items in self._told.items()]
+        until = self.redemptions[0].reversible_until
+        with pipelined() as send:
+            stored = send(WRITE_REQUESTS, {"requests": as_jsonb(self._requests), "at": self.at})
+            rows = as_jsonb([_row(redemption) for redemption in self.redemptions])
+            send(WRITE_REDEMPTIONS, {"redemptions": rows, "at": self.at, "until": until})
+            send(USE_UP, {"vouchers": as_jsonb(counters)})
+            send_trail(send, self._acts, messages, at=self.at)
+        if stored.rowcount != len(self._requests):
+            raise RequestTakenMeanwhile
+
+
+def _row(redemption: Redemption) -> dict[str, Any]:
+    return {
+        "id": redemption.id,
+        "q": redemption.request_id,
+        "v": redemption.voucher_id,
+        "c": redemption.customer_id,
+        "s": redemption.store_id,
+        "e": redemption.entity_id,
+        "n": redemption.serial,
+        "a": redemption.amount_fen,
+        "d": redemption.business_date,
+    }
+
+
+def _item(redemption: Redemption, voucher: Voucher) -> dict[str, Any]:
+    return {
+        "redemption": redemption.public_id,
+        "voucher": voucher.public_id,
+        "customer": public(Customer.PREFIX, voucher.customer_id),
+        "store": public(Store.PREFIX, redemption.store_id),
+        "serial": redemption.serial,
+        "amount_fen": redemption.amount_fen,
+        "uses_left": voucher.uses_left,
+    }
