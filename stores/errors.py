@@ -93,10 +93,10 @@ class PlaceIncomplete(Invalid):
     en = "Latitude and longitude come together or not at all."
 
 
-class PastMonthsStand(Conflict):
-    code = "past_months_stand"
-    zh = "{from_date} 所在月份已过，门店归属只能从本月起变更"
-    en = "{from_date} lies in a past month: a store changes hands from this month on, earlier books stand."
+class EarlierDaysStand(Conflict):
+    code = "earlier_days_stand"
+    zh = "{from_date} 已经开始营业，门店归属只能从之后的营业日起变更"
+    en = "{from_date} has begun: a store changes hands from a later business day on, the books before stand."
 
 
 class RoleDoesNotFit(Invalid):

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from django.db import transaction
 
-from config.kernel import audit
 from config.kernel.caller import Caller
 from stores.errors import ApiClientNotFound
 from stores.models import ApiClient
+from stores.services import trail
 
 PREFIX = "hxk"
 
@@ -41,7 +41,14 @@ def create(*, brand_id: UUID, name: str, scopes: Collection[ApiClient.Scope], by
     )
     with transaction.atomic(durable=True):
         client.save(force_insert=True)
-        _record("api_client.created", client, by=by, at=at, details={"name": name, "scopes": client.scopes})
+        trail.leave(
+            "api_client.created",
+            client,
+            brand_id=brand_id,
+            by=by,
+            at=at,
+            details={"name": name, "scopes": client.scopes},
+        )
     return IssuedKey(client=client, key=f"{PREFIX}_{kid_of(client)}_{secret}")
 
 
@@ -59,7 +66,7 @@ def revoke(*, client_id: UUID, brand_id: UUID, by: Caller, at: datetime) -> ApiC
         if client.revoked_at is None:
             client.revoked_at = at
             client.save(update_fields=["revoked_at"])
-            _record("api_client.revoked", client, by=by, at=at, details={})
+            trail.leave("api_client.revoked", client, brand_id=brand_id, by=by, at=at, details={})
         return client
 
 
@@ -71,16 +78,3 @@ def kid_of(client: ApiClient) -> str:
 def hash_of(secret: str) -> bytes:
     """256 random bits need no salt and no slow hash: there is nothing to try out."""
     return hashlib.sha256(secret.encode()).digest()
-
-
-def _record(act: str, client: ApiClient, *, by: Caller, at: datetime, details: dict[str, object]) -> None:
-    audit.record(
-        act=act,
-        actor_kind=by.kind,
-        actor_id=by.id,
-        brand_id=client.brand_id,
-        subject_kind="api_client",
-        subject_id=client.id,
-        details=details,
-        at=at,
-    )

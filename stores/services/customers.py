@@ -12,6 +12,7 @@ from config.kernel import ids, personal_data
 from stores import phones
 from stores.errors import PhoneInvalid
 from stores.models import Customer, CustomerIdentity
+from stores.services.made import Made
 
 BRANDS_OWN = "brand"
 PHONE_PURPOSE = "customer-phone"
@@ -38,14 +39,13 @@ def customer_token(*, brand_id: UUID, external_id: str, phone: str | None, at: d
     """
     number = _normalised(phone) if phone else None
     with transaction.atomic(durable=True):
-        customer, is_new = upsert(brand_id=brand_id, provider=BRANDS_OWN, external_id=external_id, at=at)
-        if number is not None:
-            customer = keep_phone(customer=customer, number=number)
+        made = upsert(brand_id=brand_id, provider=BRANDS_OWN, external_id=external_id, at=at)
+        customer = made.row if number is None else keep_phone(customer=made.row, number=number)
     token = tokens.sign_customer(customer_id=customer.id, brand_id=brand_id, at=at)
-    return SignedIn(customer=customer, is_new=is_new, token=token)
+    return SignedIn(customer=customer, is_new=made.is_new, token=token)
 
 
-def upsert(*, brand_id: UUID, provider: str, external_id: str, at: datetime) -> tuple[Customer, bool]:
+def upsert(*, brand_id: UUID, provider: str, external_id: str, at: datetime) -> Made[Customer]:
     """
     The customer behind an identity, made at first sight. Runs inside the caller's transaction.
 
@@ -54,15 +54,15 @@ def upsert(*, brand_id: UUID, provider: str, external_id: str, at: datetime) -> 
     """
     assert connection.in_atomic_block, "an identity commits with its customer"
     if found := find(brand_id=brand_id, provider=provider, external_id=external_id):
-        return found, False
+        return Made(found, is_new=False)
     customer = Customer(brand_id=brand_id, created_at=at)
     # The identity first: its foreign key is checked at commit, and a loser has written no customer.
     if not claim_identity(customer, provider=provider, external_id=external_id, at=at):
         winner = find(brand_id=brand_id, provider=provider, external_id=external_id)
         assert winner is not None, "identities are not deleted"
-        return winner, False
+        return Made(winner, is_new=False)
     customer.save(force_insert=True)
-    return customer, True
+    return Made(customer, is_new=True)
 
 
 def find(*, brand_id: UUID, provider: str, external_id: str) -> Customer | None:
