@@ -1,6 +1,6 @@
 """How orders says no."""
 
-from config.kernel.errors import Conflict, Invalid, NotFound
+from config.kernel.errors import Conflict, Invalid, NotFound, Unauthenticated
 
 # --- selling ---------------------------------------------------------------------------------------
 
@@ -66,3 +66,36 @@ class QuantityOutOfRange(Invalid):
     code = "quantity_out_of_range"
     zh = "一次可买 1 到 {most} 份"
     en = "Buy 1 to {most} at a time."
+
+
+# --- payments --------------------------------------------------------------------------------------
+
+
+class PurchaseAlreadyPaid(Conflict):
+    code = "purchase_already_paid"
+    zh = "这个订单已经付过款了"
+    en = "This purchase has been paid."
+
+
+class PurchaseNoLongerPayable(Conflict):
+    code = "purchase_no_longer_payable"
+    zh = "付款时间已过，订单已关闭，请重新下单"
+    en = "The time to pay is over and the purchase is closed. Buy again."
+
+
+class TooManyPaymentAttempts(Conflict):
+    code = "too_many_payment_attempts"
+    zh = "这个订单发起支付的次数太多了，请重新下单"
+    en = "This purchase has had {most} payment attempts. Pay one of them, or buy again."
+
+
+class ProviderNotFound(Invalid):
+    code = "provider_not_found"
+    zh = "不支持这种支付方式：{provider}"
+    en = "There is no payment provider {provider}."
+
+
+class NoticeNotSigned(Unauthenticated):
+    code = "notice_not_signed"
+    zh = "通知签名无效"
+    en = "The notice's signature is missing, wrong or too old."
