@@ -48,14 +48,14 @@ class PaymentNotice(models.Model):
     """
     What a provider told us, stored before it was answered. One row for each event in a notice.
 
-    ``provider_event_id`` is unique per provider, so a duplicate costs one ignored insert.
+    ``provider_event_id`` is unique per provider, so a duplicate costs one ignored insert. A notice of
+    something we do not know stays unapplied; ``look_at`` is when it is looked at again.
     """
 
     class Outcome(models.TextChoices):
         APPLIED = "applied"
         REPEATED = "repeated"
         REFUNDED = "refunded"
-        UNKNOWN_PAYMENT = "unknown_payment"
 
     id = models.BigAutoField(primary_key=True)
     provider = models.CharField(max_length=16)
@@ -67,6 +67,8 @@ class PaymentNotice(models.Model):
     currency = models.CharField(max_length=3)
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField()
+    looks = models.PositiveSmallIntegerField(default=0)
+    look_at = models.DateTimeField()
     applied_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=16, choices=Outcome, null=True, blank=True)  # noqa: DJ001 - set once, with applied_at
 
@@ -80,7 +82,7 @@ class PaymentNotice(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["id"], name="notice_to_apply", condition=Q(applied_at__isnull=True)),
+            models.Index(fields=["kind", "look_at"], name="notice_to_apply", condition=Q(applied_at__isnull=True)),
         ]
 
 
@@ -89,7 +91,8 @@ class Refund(PublicIdModel):
     Money on its way back: a voucher's unused uses, or a capture that was not wanted.
 
     A voucher can have several, one after the other: a use whose redemption is undone after the others
-    were refunded is refunded on its own. Its public id is the provider's idempotency key.
+    were refunded is refunded on its own. An unwanted capture's ``source_id`` is made of payment and
+    provider transaction, and has one. Its public id is the provider's idempotency key.
     """
 
     PREFIX: ClassVar[str] = "rfd"
@@ -126,6 +129,9 @@ class Refund(PublicIdModel):
                 condition=Q(status="succeeded", succeeded_at__isnull=False)
                 | (~Q(status="succeeded") & Q(succeeded_at__isnull=True)),
                 name="refund_status_agrees_with_its_time",
+            ),
+            models.UniqueConstraint(
+                fields=["source_id"], condition=Q(source_kind="unwanted_capture"), name="capture_is_refunded_once"
             ),
         ]
         indexes: ClassVar = [

@@ -1,0 +1,63 @@
+"""Providers' notices: stored before they are answered, applied in batches by a worker."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+
+import orjson
+from django.db import transaction
+
+from config.kernel.jobs import nudge_after_commit
+from config.kernel.pipeline import pipelined
+from orders.providers.interface import EventKind, NoticeEvent
+from orders.services import captures, inbox
+from orders.services.inbox import Outcome, StoredNotice
+
+# Sorted, so that two batches with the same events wait for each other in one direction only.
+STORE = """
+    INSERT INTO orders_paymentnotice (provider, provider_event_id, kind, reference, provider_reference, amount_fen,
+        currency, occurred_at, received_at, looks, look_at)
+    SELECT e.provider, e.event_id, e.kind, e.reference, e.provider_reference, e.amount_fen, e.currency, e.occurred_at,
+        %(at)s, 0, %(at)s
+    FROM jsonb_to_recordset(%(rows)s::jsonb) AS e(provider text, event_id text, kind text, reference text,
+        provider_reference text, amount_fen bigint, currency text, occurred_at timestamptz)
+    ORDER BY e.provider, e.event_id
+    ON CONFLICT (provider, provider_event_id) DO NOTHING
+"""
+
+CAPTURES = (EventKind.PAYMENT_CAPTURED,)
+
+
+def store_notices(notices: Sequence[NoticeEvent], *, at: datetime) -> int:
+    """
+    Put events into the inbox, durably, and say how many were new.
+
+    Called before the provider gets its answer, so a 2xx means they will be applied. Safe to repeat
+    in any mixture: an event is stored once.
+    """
+    with transaction.atomic(durable=True):
+        with pipelined() as send:
+            stored = send(STORE, {"rows": orjson.dumps(list(notices)).decode(), "at": at})
+        if stored.rowcount:
+            nudge_after_commit("orders.apply_notices", queue="issue")
+    return stored.rowcount
+
+
+def apply_notices(*, limit: int, at: datetime) -> int:
+    """
+    Apply up to ``limit`` stored captures; say how many were taken.
+
+    Workers share the inbox: each claims rows nobody holds. One of something we do not know is put
+    off and alarmed, and holds up nobody.
+    """
+    return _apply(CAPTURES, captures.apply, limit=limit, at=at)
+
+
+Apply = Callable[..., dict[int, Outcome | None]]
+
+
+def _apply(kinds: Collection[EventKind], apply: Apply, *, limit: int, at: datetime) -> int:
+    with transaction.atomic(durable=True):
+        claimed: list[StoredNotice] = inbox.claim(kinds=kinds, limit=limit, at=at)
+        if claimed:
+            inbox.settle(apply(claimed, at=at), at=at)
+    return len(claimed)
