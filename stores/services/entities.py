@@ -1,5 +1,6 @@
 """Settlement entities, and which of them a store's money is from which day on."""
 
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import TypedDict
 from uuid import UUID
@@ -100,12 +101,16 @@ def hand_over(
         return member
 
 
-def give(stores: list[Store], *, entity_id: UUID, at: datetime) -> None:
-    """New stores begin with an entity on their first business day. Runs inside the caller's transaction."""
+def give(held: Mapping[UUID, Iterable[Store]], *, at: datetime) -> None:
+    """New stores, by the entity they begin with on their first business day. Runs inside the caller's transaction."""
     assert connection.in_atomic_block, "a store and whose it is commit together"
     StoreEntity.objects.bulk_create(
-        StoreEntity(
-            store=store, entity_id=entity_id, from_date=business_date(hours=store.hours, zone=store.zone, at=at)
-        )
-        for store in stores
+        [
+            StoreEntity(
+                store=store, entity_id=entity_id, from_date=business_date(hours=store.hours, zone=store.zone, at=at)
+            )
+            for entity_id, stores in held.items()
+            for store in stores
+        ],
+        batch_size=1_000,
     )

@@ -86,7 +86,7 @@ def open_store(*, brand_id: UUID, new: NewStore, by: Caller, at: datetime) -> Ma
             raise EntityNotFound(param="entity")
         store = Store.objects.create(brand_id=brand_id, code=new.code, created_at=at, **content)
         if new.entity_id:
-            entities.give([store], entity_id=new.entity_id, at=at)
+            entities.give({new.entity_id: [store]}, at=at)
         trail.leave("store.opened", store, brand_id=brand_id, by=by, at=at, details={"code": new.code})
         return Made(store, is_new=True)
 
