@@ -19,6 +19,7 @@ import config.celery  # noqa: F401 - nudges go to this application
 from livestream.lane.application import Application, Lane
 from livestream.lane.buying import Buying
 from livestream.lane.memory import Memory
+from livestream.lane.redeeming import Redeeming
 from livestream.lane.watching import Watching
 
 
@@ -26,6 +27,7 @@ def lane(behind: Application | None) -> Lane:
     memory = Memory()
     return Lane(
         buying=Buying(memory=memory, provider="sandbox", parameters=lambda sold: {}),
+        redeeming=Redeeming(),
         watching=Watching(memory=memory),
         memory=memory,
         site=behind,

@@ -10,6 +10,7 @@ from config.kernel.group_commit import GroupCommit
 from livestream.lane.buying import Buying
 from livestream.lane.http import Call, Disconnected, Receive, Scope, Send
 from livestream.lane.memory import Memory
+from livestream.lane.redeeming import Redeeming
 from livestream.lane.watching import Watching
 
 log = logging.getLogger(__name__)
@@ -25,12 +26,21 @@ class Lane:
     Its threads start with the server (ASGI lifespan), so that a forked worker has its own.
     """
 
-    def __init__(self, *, buying: Buying, watching: Watching, memory: Memory, site: Application | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        buying: Buying,
+        redeeming: Redeeming,
+        watching: Watching,
+        memory: Memory,
+        site: Application | None = None,
+    ) -> None:
         self.buying = buying
+        self.redeeming = redeeming
         self.watching = watching
         self.memory = memory
         self.site = site
-        self.groups: list[GroupCommit[Any, Any]] = [*buying.groups]
+        self.groups: list[GroupCommit[Any, Any]] = [*buying.groups, *redeeming.groups]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -63,6 +73,8 @@ class Lane:
                 return lambda call: self.buying.buy(call, session)
             case "GET", ["api", "v1", "purchases", purchase]:
                 return lambda call: self.buying.status(call, purchase)
+            case "POST", ["api", "v1", "stores", store, "redemptions"]:
+                return lambda call: self.redeeming.redeem(call, store)
             case "GET", ["api", "v1", "live", session]:
                 return lambda call: self.watching.page(call, session)
             case "GET", ["api", "v1", "live", session, "events"]:

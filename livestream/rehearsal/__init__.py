@@ -1,0 +1,1 @@
+"""A whole livestream on one machine: what ``manage.py demo`` plays, over HTTP like everybody else."""

@@ -1,0 +1,39 @@
+"""``python -m tests.bench``: every benchmark, or with ``--only`` those that tell one figure."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+import django
+
+django.setup()
+
+from tests.bench import intake, issuing, kill, redeeming
+from tests.bench.report import Figure, machine, tell
+
+BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], tuple[str, ...]]] = {
+    "intake": (intake.intake, ("bare_asgi_256", "intake_256", "intake_64", "intake_open_p99_ms", "intake_mb")),
+    "redeeming": (redeeming.redeeming, ("redeem_http", "redeem_p99_ms", "statements_redeem")),
+    "issuing": (issuing.issue, ("issue",)),
+    "kill": (kill.kill, ("kill_switch_ms",)),
+}
+
+
+def main() -> None:
+    figures = [figure for _, told in BENCHMARKS.values() for figure in told]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", metavar="NAME", choices=[*BENCHMARKS, *figures], help=f"one of: {', '.join(figures)}")
+    only = parser.parse_args().only
+    sys.stderr.write(f"measuring on {machine()}\n")
+    for name, (benchmark, told) in BENCHMARKS.items():
+        if only in (None, name, *told):
+            for figure in benchmark():
+                if only in (None, name, figure.name):
+                    tell(figure)
+
+
+if __name__ == "__main__":
+    main()
