@@ -65,10 +65,9 @@ class Engine(ABC):
 
     def start(self) -> None:
         """Launch it, or take over what a killed run left; back when it answers."""
-        began = time.monotonic()
-        launched, tell_after = False, 2.0
+        self.send(signal.SIGCONT)  # a killed run may have left it frozen
+        launched, began, told_at = False, time.monotonic(), 0.0
         while not self.is_ready():
-            waited = time.monotonic() - began
             if (lock := locked_if_free(self.lock_file)) is not None:
                 if launched:
                     raise EngineError(f"{self.name} ended while starting; {self.log} ends with\n{self.last_lines(8)}")
@@ -76,27 +75,34 @@ class Engine(ABC):
                     self.launch(lock)
                 finally:
                     os.close(lock)  # the server's own copy holds it from here
-                launched = True
+                launched, began = True, time.monotonic()
+            waited = time.monotonic() - began
             if waited > PATIENCE_SECONDS:
-                raise EngineError(f"{self.name} does not answer after {waited:.0f} s; see {self.log}")
-            if waited > tell_after:
-                say(f"{self.name}: not ready after {waited:.0f} s: {self.last_lines(1)}")
-                tell_after += 2
+                raise EngineError(
+                    f"{self.name} does not answer after {waited:.0f} s; see {self.log}. A long recovery goes on after"
+                    " `python -m config.kernel.engines start`, whatever that answers; ask `status`, then run again."
+                )
+            if waited > told_at + 2:
+                say(f"{self.name}: not ready after {waited:.0f} s; {self.last_lines(1) or 'nothing in its log yet'}")
+                told_at = waited
             time.sleep(0.05)
 
     def stop(self) -> None:
         for number, seconds in self.stop_signals.items():
             if not self.is_running():
                 return
-            with suppress(ProcessLookupError):
-                if pid := self.pid():
-                    os.kill(pid, number)
-                    os.kill(pid, signal.SIGCONT)  # a frozen one hears nothing else
+            self.send(number)
+            self.send(signal.SIGCONT)  # a frozen one hears nothing else
             deadline = time.monotonic() + seconds
             while self.is_running() and time.monotonic() < deadline:
                 time.sleep(0.02)
         if self.is_running():
             raise EngineError(f"{self.name} does not stop; see {self.log}")
+
+    def send(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            if (pid := self.pid()) is not None:
+                os.kill(pid, number)
 
     def pid(self) -> int | None:
         """The server's pid, if the process of that number really works in this checkout's folder."""
@@ -163,8 +169,12 @@ class PostgreSQL(Engine):
         return f"postgresql://hexiao@/hexiao?host={quote(str(self.place.sockets), safe='')}"
 
     def is_ready(self) -> bool:
-        asked = [str(self.wheel() / "bin/pg_isready"), "-q", "-t", "2", "-h", str(self.place.sockets)]
-        return subprocess.run(asked, env=ENVIRONMENT, check=False).returncode == 0  # noqa: S603 - our program
+        # Asked only once the server itself says so, as each question during recovery is a line in its log.
+        with suppress(OSError, IndexError):
+            if (self.place.folder / self.pid_file).read_text().splitlines()[7].strip() == "ready":
+                asked = [str(self.wheel() / "bin/pg_isready"), "-q", "-t", "2", "-h", str(self.place.sockets)]
+                return subprocess.run(asked, env=ENVIRONMENT, check=False).returncode == 0  # noqa: S603 - our program
+        return False
 
     def launch(self, lock: int) -> None:
         programs, data = self.reachable_wheel() / "bin", self.place.folder / "pg18"
@@ -198,9 +208,10 @@ class PostgreSQL(Engine):
             "max_wal_size": "8GB",
             "min_wal_size": "1GB",
             "checkpoint_timeout": "15min",
-            "wal_compression": "off",  # built without lz4, and pglz costs the CPU the orders need
+            "wal_compression": "off",  # built without lz4; pglz spends CPU, which is scarcer than log here
             "random_page_cost": "1.1",
             "jit": "off",
+            "log_startup_progress_interval": "2s",  # what a long recovery is told by
             # PostgreSQL needs System V memory anyway; POSIX memory is 64 MB in many containers.
             "dynamic_shared_memory_type": "sysv",
         }

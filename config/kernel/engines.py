@@ -103,8 +103,8 @@ def stop() -> int:
 
 def status() -> int:
     for engine in ENGINES:
-        state = f"running, process {engine.pid()}" if engine.is_running() else "stopped"
-        say(f"{engine.name:10}  {state:24}  {engine.url}")
+        state = f"process {engine.pid()}" if engine.is_ready() else "not ready" if engine.is_running() else "stopped"
+        say(f"{engine.name:10}  {state:14}  {engine.url}")
     say(f"data, logs  {PLACE.folder}")
     return 0 if all(engine.is_running() for engine in ENGINES) else 3
 
