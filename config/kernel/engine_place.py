@@ -83,12 +83,18 @@ def is_closed(path: Path) -> bool:
 
 def system_account() -> tuple[int, int]:
     """The account PostgreSQL runs under for root, made at first need."""
+    answer = ""
     for _ in range(20):  # two checkouts may want it at once: one finds /etc/passwd locked
         with suppress(KeyError):
             entry = pwd.getpwnam(ACCOUNT)
             return entry.pw_uid, entry.pw_gid
-        made = subprocess.run(  # noqa: S603 - a constant
-            MAKE_ACCOUNT.split(), env=ENVIRONMENT, capture_output=True, text=True, check=False
-        )
+        try:
+            command = MAKE_ACCOUNT.split()
+            answer = subprocess.run(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, check=False).stderr  # noqa: S603 - a constant
+        except FileNotFoundError as error:
+            answer = str(error)
         time.sleep(0.2)
-    raise EngineError(f"As root PostgreSQL needs an account, and `{MAKE_ACCOUNT}` answers: {made.stderr.strip()}")
+    raise EngineError(
+        f"PostgreSQL does not run as root. Make it an account with `{MAKE_ACCOUNT}` (tried: {answer.strip()}),"
+        " or run as an ordinary user, or set DATABASE_URL."
+    )

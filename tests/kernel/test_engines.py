@@ -156,3 +156,29 @@ def test_a_run_with_both_variables_set_starts_nothing() -> None:
     done = subprocess.run(command, env={**named, "PYTHONPATH": os.curdir}, capture_output=True, text=True, check=True)
 
     assert done.stdout == "ran\n"
+
+
+def test_ctrl_c_at_a_terminal_reaches_the_command_once() -> None:
+    command = (
+        "import signal, sys, time; heard = []; signal.signal(signal.SIGINT, lambda *_: heard.append(1)); print('up')\n"
+        "while not heard: time.sleep(0.01)\n"
+        "time.sleep(0.3); print('heard', len(heard)); sys.exit(7)"
+    )
+    runner = (
+        "import sys; from config.kernel.foreground import Foreground; "
+        f"sys.exit(Foreground().run([sys.executable, '-uc', {command!r}], keep_open=1))"
+    )
+    terminal = [sys.executable, "-c", "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"]
+
+    with subprocess.Popen(
+        [*terminal, sys.executable, "-c", runner], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as session:
+        assert session.stdin
+        assert session.stdout
+        assert session.stdout.readline() == b"up\r\n"
+        session.stdin.write(b"\x03")
+        session.stdin.flush()
+        heard = session.stdout.readline()
+
+    assert heard.strip(b"^C\r\n") == b"heard 1"
+    assert session.returncode == 7
