@@ -40,4 +40,5 @@ app.conf.beat_schedule = {
     "apply-notices": every(1, "orders.apply_notices", "issue"),
     "issue-paid": every(2, "orders.issue_paid", "issue"),
     "fold-transfers": every(5, "orders.fold_transfers", "issue"),
+    "close-due-sessions": every(5, "livestream.close_due_sessions", "issue"),
 }
