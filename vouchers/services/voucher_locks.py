@@ -20,6 +20,7 @@ COLUMNS = (
     "brand_id",
     "customer_id",
     "terms_id",
+    "source_kind",
     "code",
     "uses_total",
     "uses_left",
