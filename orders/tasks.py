@@ -1,12 +1,20 @@
 """The workers' edge: each task drains its work in bounded batches; what a lost nudge left, beat finds."""
 
+import logging
+
 from celery import shared_task
 from django.utils import timezone
 
+from orders.invariants import auditing
 from orders.services import folding, issuing, notices
+
+log = logging.getLogger(__name__)
 
 BATCHES_AT_MOST = 200
 """A run ends after so many; the next tick goes on, and the soft time limit is far away."""
+AUDITED_MINUTES = 10
+AUDITED_AT_MOST = 5_000
+"""Purchases a sweep looks at: a snapshot of a second or two, since a long one slows the hot rows."""
 
 
 @shared_task(name="orders.apply_notices")
@@ -31,3 +39,13 @@ def fold_transfers() -> None:
     for _ in range(BATCHES_AT_MOST):
         if not folding.fold_transfers(limit=5_000, at=timezone.now()).transfers:
             return
+
+
+@shared_task(name="orders.audit_recent")
+def audit_recent() -> None:
+    """What was touched lately, checked; a broken rule is an alarm in the log."""
+    with auditing.one_snapshot():
+        _, results = auditing.look_at_recent(minutes=AUDITED_MINUTES, limit=AUDITED_AT_MOST, at=timezone.now())
+    for result in results:
+        for rule, count in result.broken.items():
+            log.error("audit: %s %s is broken %d times, first %s", result.invariant, rule, count, result.first[rule])

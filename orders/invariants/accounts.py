@@ -1,0 +1,119 @@
+"""I5: accounts are the sum of their transfers, and agree with everything else that is stored."""
+
+from orders.invariants.check import Check, Invariant
+from orders.services.ledger import MAY_BE_NEGATIVE
+
+_MAY_BE_NEGATIVE = ", ".join(sorted(f"'{kind.value}'" for kind in MAY_BE_NEGATIVE))
+
+INVARIANT = Invariant(
+    "I5",
+    "accounts are the sum of their transfers, and say what the facts say",
+    (
+        Check(
+            "accounts_and_transfers",
+            """
+            SELECT account.id AS account, account.kind, account.folded_fen,
+                   coalesce(moved.folded_fen, 0) AS transfers_folded_fen,
+                   coalesce(moved.unfolded_fen, 0) AS unfolded_fen
+            FROM orders_account account
+            FULL JOIN (
+                SELECT account_id, sum(fen) FILTER (WHERE is_folded) AS folded_fen,
+                       sum(fen) FILTER (WHERE NOT is_folded) AS unfolded_fen
+                FROM (
+                    SELECT credit_id AS account_id, amount_fen AS fen, folded_at IS NOT NULL AS is_folded
+                    FROM {transfers} AS credited
+                    UNION ALL
+                    SELECT debit_id, -amount_fen, folded_at IS NOT NULL FROM {transfers} AS debited
+                ) AS side GROUP BY account_id
+            ) AS moved ON moved.account_id = account.id
+            """,
+            {"account_is_the_sum_of_its_transfers": "folded_fen = transfers_folded_fen"},
+            {"sum_fen": "sum(folded_fen + unfolded_fen)", "unfolded_fen": "sum(abs(unfolded_fen)) / 2"},
+            in_slices=False,
+        ),
+        Check(
+            "accounts",
+            """
+            SELECT account.id AS account, account.kind, account.owner,
+                   account.folded_fen + coalesce(moved.fen, 0) AS balance_fen
+            FROM orders_account account
+            LEFT JOIN (
+                SELECT account_id, sum(fen) AS fen
+                FROM orders_ledgertransfer,
+                     LATERAL (VALUES (credit_id, amount_fen), (debit_id, -amount_fen)) AS side(account_id, fen)
+                WHERE folded_at IS NULL GROUP BY account_id
+            ) AS moved ON moved.account_id = account.id
+            """,
+            {
+                "only_listed_accounts_are_negative": f"balance_fen >= 0 OR kind IN ({_MAY_BE_NEGATIVE})",
+                "no_provider_paid_out_more_than_it_took": "balance_fen <= 0 OR kind <> 'provider_clearing'",
+            },
+            {"negative": "count(*) FILTER (WHERE balance_fen < 0)"},
+        ),
+        Check(
+            "transfers_and_the_posting_table",
+            """
+            SELECT transfer.id AS transfer, transfer.kind, transfer.source_kind, transfer.amount_fen,
+                   rule.source_kind AS rule_source_kind,
+                   debit.kind = rule.debit AND credit.kind = rule.credit AS is_between_its_accounts,
+                   debit.brand_id = transfer.brand_id AND credit.brand_id = transfer.brand_id AS is_in_its_brand
+            FROM {transfers} AS transfer
+            LEFT JOIN {posting_table} AS rule(kind, debit, credit, source_kind) ON rule.kind = transfer.kind
+            LEFT JOIN orders_account debit ON debit.id = transfer.debit_id
+            LEFT JOIN orders_account credit ON credit.id = transfer.credit_id
+            """,
+            {
+                "transfer_follows_the_posting_table": "is_between_its_accounts AND source_kind = rule_source_kind",
+                "transfer_stays_in_its_brand": "is_in_its_brand",
+                "transfer_amount_is_positive": "amount_fen > 0",
+            },
+            {"fen": "sum(amount_fen)"},
+        ),
+        Check(
+            "balances_and_facts",
+            """
+            SELECT coalesce(booked.brand_id, facts.brand_id) AS brand, coalesce(booked.kind, facts.kind) AS kind,
+                   coalesce(booked.fen, 0) AS booked_fen, coalesce(facts.fen, 0) AS facts_fen
+            FROM (
+                SELECT account.brand_id, account.kind, sum(side.fen) AS fen
+                FROM {transfers} AS transfer,
+                     LATERAL (VALUES (credit_id, amount_fen), (debit_id, -amount_fen)) AS side(account_id, fen),
+                     orders_account account
+                WHERE account.id = side.account_id GROUP BY account.brand_id, account.kind
+            ) AS booked
+            FULL JOIN (
+                SELECT brand_id, kind, sum(fen) AS fen FROM (
+                    SELECT brand_id, 'prepaid_unissued' AS kind, total_fen AS fen
+                    FROM {purchases} AS purchase WHERE status = 'paid'
+                    UNION ALL
+                    SELECT brand_id, 'provider_clearing', -total_fen
+                    FROM {purchases} AS purchase WHERE paid_at IS NOT NULL
+                    UNION ALL
+                    SELECT brand_id, 'voucher_liability', owed_fen FROM {owed} AS owed
+                    UNION ALL
+                    SELECT voucher.brand_id, 'redeemed', redemption.amount_fen
+                    FROM {redemptions} AS redemption JOIN {vouchers} AS voucher ON voucher.id = redemption.voucher_id
+                    WHERE redemption.reversed_at IS NULL AND voucher.source_kind = 'purchase'
+                    UNION ALL
+                    SELECT voucher.brand_id, 'breakage', ending.amount_fen
+                    FROM {endings} AS ending JOIN {vouchers} AS voucher ON voucher.id = ending.voucher_id
+                    WHERE ending.refunding_at IS NULL AND NOT ending.refund_follows
+                        AND voucher.source_kind = 'purchase'
+                    UNION ALL
+                    SELECT purchase.brand_id, side.kind, side.fen
+                    FROM {refunds} AS refund JOIN {purchases} AS purchase ON purchase.id = refund.purchase_id,
+                         LATERAL (VALUES
+                            ('refunds_payable', CASE WHEN refund.status <> 'succeeded' THEN refund.amount_fen END),
+                            ('provider_clearing', CASE WHEN refund.status = 'succeeded' THEN refund.amount_fen END),
+                            ('provider_clearing',
+                             CASE WHEN refund.source_kind = 'unwanted_capture' THEN -refund.amount_fen END)
+                         ) AS side(kind, fen)
+                    WHERE side.fen IS NOT NULL
+                ) AS fact GROUP BY brand_id, kind
+            ) AS facts ON facts.brand_id = booked.brand_id AND facts.kind = booked.kind
+            """,
+            {"balance_is_what_the_facts_say": "booked_fen = facts_fen"},
+            {"owed_fen": "sum(facts_fen) FILTER (WHERE kind = 'voucher_liability')"},
+        ),
+    ),
+)

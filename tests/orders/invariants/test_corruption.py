@@ -1,0 +1,175 @@
+"""Each rule of each invariant: the database is corrupted behind every guard, and the audit names the rule."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from orders.invariants import auditing, references, slices
+from orders.invariants.auditing import Result
+from orders.models import LedgerTransfer
+from orders.services.folding import fold_transfers
+from tests.factories import NOW
+from tests.orders import world
+from tests.orders.world import corrupt
+
+pytestmark = pytest.mark.django_db
+
+A_COPY_OF_THE_REDEMPTION = """
+    DROP INDEX use_is_redeemed_once;
+    INSERT INTO vouchers_redemption
+    SELECT (jsonb_populate_record(redemption, jsonb_build_object('id', gen_random_uuid()))).*
+    FROM vouchers_redemption redemption WHERE reversed_at IS NULL
+"""
+TWO_PURCHASES_OF_ONE_REQUEST = """
+    ALTER TABLE orders_purchase DROP CONSTRAINT purchase_is_accepted_once;
+    UPDATE orders_purchase SET (customer_id, request_id) = (
+        SELECT customer_id, request_id FROM orders_purchase WHERE status = 'paid')
+    WHERE status = 'accepted'
+"""
+
+CORRUPTIONS = {
+    # I1
+    "deal_stock_is_free_or_with_an_offer": "UPDATE vouchers_dealstock SET free = free - 1",
+    "offer_is_never_oversold": "ALTER TABLE vouchers_offer DROP CONSTRAINT offer_is_never_oversold;"
+    " UPDATE vouchers_offer SET sold = allotment + 1",
+    "offer_sold_is_its_purchases": "UPDATE vouchers_offer SET sold = sold + 1",
+    "allowance_is_what_the_customer_bought": "UPDATE vouchers_customerallowance SET bought = bought + 1",
+    "returned_units_are_those_refunded": "UPDATE orders_purchase SET returned_quantity = 1 WHERE status = 'refunded'",
+    # I2
+    "purchase_is_accepted_once": TWO_PURCHASES_OF_ONE_REQUEST,
+    "purchase_total_is_its_units": "ALTER TABLE orders_purchase DROP CONSTRAINT purchase_total_is_its_units;"
+    " UPDATE orders_purchase SET total_fen = total_fen + 1",
+    "payment_asks_its_buyer_for_the_total": "UPDATE orders_payment SET amount_fen = amount_fen + 1",
+    # I3
+    "issued_vouchers_are_the_quantity": "DELETE FROM vouchers_voucher WHERE status = 'issued'",
+    "issued_vouchers_cost_the_total": "UPDATE vouchers_voucher SET paid_fen = paid_fen + 1",
+    "issued_vouchers_are_the_buyers": "UPDATE vouchers_voucher SET customer_id = gen_random_uuid()",
+    "voucher_has_its_source": "UPDATE vouchers_voucher SET source_id = gen_random_uuid()",
+    # I4
+    "uses_left_are_those_not_consumed": "UPDATE vouchers_voucher SET uses_left = 1 WHERE status = 'used'",
+    "uses_held_are_left": "ALTER TABLE vouchers_voucher DROP CONSTRAINT voucher_is_never_overused;"
+    " UPDATE vouchers_voucher SET uses_held = 2",
+    "voucher_status_follows_its_facts": "UPDATE vouchers_voucher SET status = 'used' WHERE status = 'issued'",
+    "voucher_paid_is_its_uses": "UPDATE vouchers_voucher SET use_amounts_fen = ARRAY[1]",
+    "use_is_consumed_once": A_COPY_OF_THE_REDEMPTION,
+    "use_is_one_of_its_voucher": "UPDATE vouchers_redemption SET serial = 9",
+    "use_is_worth_what_was_paid_for_it": "UPDATE vouchers_redemption SET amount_fen = amount_fen + 1",
+    # I5
+    "account_is_the_sum_of_its_transfers": "UPDATE orders_account SET folded_fen = folded_fen + 1",
+    "only_listed_accounts_are_negative": "UPDATE orders_account SET folded_fen = -9999999 WHERE kind = 'redeemed'",
+    "no_provider_paid_out_more_than_it_took": "UPDATE orders_account SET folded_fen = 9999999"
+    " WHERE kind = 'provider_clearing'",
+    "transfer_follows_the_posting_table": "UPDATE orders_ledgertransfer SET credit_id = debit.id"
+    " FROM orders_account debit WHERE debit.kind = 'provider_clearing' AND debit_id <> debit.id",
+    "transfer_stays_in_its_brand": "UPDATE orders_ledgertransfer SET brand_id = gen_random_uuid()",
+    "transfer_amount_is_positive": "ALTER TABLE orders_ledgertransfer DROP CONSTRAINT transfer_amount_is_positive;"
+    " UPDATE orders_ledgertransfer SET amount_fen = 0 WHERE kind = 'issue'",
+    "balance_is_what_the_facts_say": "DELETE FROM orders_ledgertransfer WHERE kind = 'issue'",
+    # I6
+    "captured_is_all_accounted_for": "DELETE FROM orders_ledgertransfer WHERE kind = 'redemption'",
+    "paid_purchase_was_captured_in_full": "DELETE FROM orders_ledgertransfer WHERE kind = 'capture'",
+    "captured_payment_is_wanted_or_on_its_way_back": "DELETE FROM orders_refund WHERE source_kind = 'unwanted_capture'",
+    "capture_is_posted_in_full": "UPDATE orders_payment SET captured_fen = captured_fen + 1",
+    "issue_is_posted": "UPDATE orders_ledgertransfer SET amount_fen = amount_fen + 1 WHERE kind = 'issue'",
+    "redemption_is_posted": "UPDATE orders_ledgertransfer SET amount_fen = 1 WHERE kind = 'redemption'",
+    "reversal_is_posted": "DELETE FROM orders_ledgertransfer WHERE kind = 'reversal'",
+    "refund_is_posted": "UPDATE orders_ledgertransfer SET kind = 'refund_expired' WHERE kind = 'refund_unused'",
+    "paid_refund_is_posted": "DELETE FROM orders_ledgertransfer WHERE kind = 'refund_paid'",
+    "refunds_are_what_the_uses_cost": "UPDATE vouchers_useending SET refunding_at = NULL, refunded_at = NULL,"
+    " expired_at = now()",
+    "breakage_is_posted": "DELETE FROM orders_ledgertransfer WHERE kind = 'breakage'",
+    "transfer_has_its_source": "UPDATE orders_ledgertransfer SET source_id = gen_random_uuid() WHERE kind = 'issue'",
+    # I9
+    "purchase_status_agrees_with_its_times": "ALTER TABLE orders_purchase"
+    " DROP CONSTRAINT purchase_status_agrees_with_its_times;"
+    " UPDATE orders_purchase SET paid_at = NULL WHERE status = 'paid'",
+    "purchase_status_says_what_was_refunded": "UPDATE orders_purchase SET status = 'issued' WHERE status = 'refunded'",
+    "payment_status_agrees_with_its_time": "ALTER TABLE orders_payment"
+    " DROP CONSTRAINT payment_is_captured_when_and_how_much; UPDATE orders_payment SET captured_at = NULL",
+    "refund_status_agrees_with_its_time": "ALTER TABLE orders_refund"
+    " DROP CONSTRAINT refund_status_agrees_with_its_time; UPDATE orders_refund SET succeeded_at = NULL",
+    "offer_state_agrees_with_its_times": "ALTER TABLE vouchers_offer"
+    " DROP CONSTRAINT offer_state_agrees_with_its_times; UPDATE vouchers_offer SET state = 'closed'",
+    "use_ending_has_a_reason": "ALTER TABLE vouchers_useending DROP CONSTRAINT use_ending_has_a_reason;"
+    " UPDATE vouchers_useending SET expired_at = NULL",
+    "use_is_refunded_after_refunding": "UPDATE vouchers_useending SET refunding_at = refunded_at + interval '1 day'",
+    "redemption_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'voucher.redeem'",
+    "refund_request_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'voucher.refund'",
+    "machine_batches_have_their_trail": "DELETE FROM kernel_auditentry WHERE act = 'purchases.issued'",
+    "announced_batch_waits_or_is_delivered": """
+        INSERT INTO stores_webhooksubscription (id, brand_id, url, secret_encrypted, topics, created_at)
+            SELECT gen_random_uuid(), id, 'https://example.com', '', '{vouchers.issued}', created_at FROM stores_brand;
+        UPDATE kernel_outboxmessage SET dispatched_at = occurred_at
+    """,
+}
+
+RULES = {
+    rule: check
+    for invariant in auditing.invariants()
+    if invariant.number != references.NUMBER
+    for check in invariant.checks
+    for rule in check.rules
+}
+REFERENCES = {rule: check for check in references.invariant().checks for rule in check.rules}
+
+
+def look_everywhere() -> list[Result]:
+    return auditing.look(slices.whole())
+
+
+def look_at_the_last_hour() -> list[Result]:
+    _, results = auditing.look_at_recent(minutes=60, limit=1_000, at=datetime.now(UTC))
+    return results
+
+
+def broken(results: Sequence[Result]) -> set[str]:
+    return {rule for result in results for rule in result.broken}
+
+
+def test_every_rule_has_its_corruption() -> None:
+    assert CORRUPTIONS.keys() == RULES.keys()
+
+
+def test_a_world_whose_books_agree_breaks_no_rule() -> None:
+    world.build()
+    fold_transfers(limit=5, at=NOW)
+
+    everything, last_hour = look_everywhere(), look_at_the_last_hour()
+
+    assert broken(everything) == broken(last_hour) == set()
+    assert all(result.rows for result in everything if result.check != "announcements"), "each saw some rows"
+    assert {result.check for result in last_hour if not result.rows} == set()
+
+
+@pytest.mark.parametrize("rule", CORRUPTIONS)
+def test_a_corruption_is_caught_by_the_name_of_its_rule(rule: str) -> None:
+    world.build()
+
+    corrupt(CORRUPTIONS[rule])
+
+    everything = look_everywhere()
+    assert rule in broken(everything)
+    [result] = [result for result in everything if rule in result.broken]
+    assert 1 <= len(result.first[rule]) <= result.broken[rule], "the first offending rows are named"
+    if RULES[rule].in_slices:
+        assert rule in broken(look_at_the_last_hour())
+
+
+@pytest.mark.parametrize("rule", REFERENCES)
+def test_an_orphan_is_caught_by_the_name_of_its_reference(rule: str) -> None:
+    world.build()
+    table, _, column = REFERENCES[rule].name.partition(".")
+
+    corrupt(f"UPDATE {table} SET {column} = gen_random_uuid()")  # noqa: S608 - our own names
+
+    assert rule in broken(look_everywhere())
+
+
+def test_a_deleted_account_is_caught() -> None:
+    world.build()
+    fold_transfers(limit=LedgerTransfer.objects.count(), at=NOW)
+
+    corrupt("DELETE FROM orders_account WHERE kind = 'breakage'")
+
+    assert {"account_is_the_sum_of_its_transfers", "orders_ledgertransfer_credit_is_there"} <= broken(look_everywhere())
