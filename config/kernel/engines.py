@@ -79,7 +79,7 @@ def run(command: Sequence[str]) -> int:
         # The command holds the lock too: while it lives the servers are used, even if this process is killed.
         return foreground.run(command, keep_open=use)
     finally:
-        foreground.ignore_signals()
+        foreground.end(spare=[engine.pid() for engine in ENGINES])
         os.close(use)
         with sole_hand():
             stop_unless_used()

@@ -1,13 +1,17 @@
-"""Run a command in the foreground of a process that has to tidy up after it."""
+"""Run a command in the foreground of a process that tidies up after it, whatever ends the command."""
 
 import ctypes
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 FROM_TERMINAL = {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
 
 
@@ -20,6 +24,7 @@ class Foreground:
         # command has a group of its own, so that a signal to ours reaches it once, through us.
         self.at_terminal = sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
         handle_signals(self.pass_on)
+        prctl(PR_SET_CHILD_SUBREAPER, 1)  # whom the command orphans becomes our child
 
     def run(self, command: Sequence[str], *, keep_open: int) -> int:
         """The command's exit status, 128 and its number for a signal. ``keep_open`` is a file it inherits."""
@@ -38,9 +43,18 @@ class Foreground:
         if not (self.at_terminal and number in FROM_TERMINAL):
             self.child.send_signal(number)
 
-    def ignore_signals(self) -> None:
-        """While tidying up."""
+    def end(self, *, spare: Collection[int | None]) -> None:
+        """End what the command left running, politely for ten seconds; signals are ignored from here on."""
         handle_signals(signal.SIG_IGN)
+        told: set[int] = set()
+        deadline = time.monotonic() + 10
+        while left := children() - set(spare):
+            for pid in left if time.monotonic() > deadline else left - told:
+                os.kill(pid, signal.SIGKILL if pid in told else signal.SIGTERM)
+            told |= left
+            for pid in left:
+                os.waitpid(pid, os.WNOHANG)
+            time.sleep(0.05)
 
 
 def handle_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
@@ -50,6 +64,16 @@ def handle_signals(handler: Callable[[int, FrameType | None], None] | signal.Han
 
 
 def end_with_parent() -> None:
-    """Between fork and exec: the kernel sends SIGTERM if this process is killed, so no command is orphaned."""
+    """Between fork and exec: the command gets SIGTERM if this process is killed."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def children() -> set[int]:
+    with suppress(FileNotFoundError):  # a kernel that does not list them
+        return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+    return set()
