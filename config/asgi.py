@@ -19,14 +19,24 @@ import config.celery  # noqa: F401 - nudges go to this application
 from livestream.lane.application import Application, Lane
 from livestream.lane.buying import Buying
 from livestream.lane.memory import Memory
+from livestream.lane.noticing import Noticing
 from livestream.lane.redeeming import Redeeming
 from livestream.lane.watching import Watching
+from orders.providers import registry
+from orders.services.payments import payment_parameters
+from orders.services.selling import Sold
+
+
+def what_to_pay(sold: Sold) -> dict[str, Any]:
+    """The parameters her device takes to the provider."""
+    return payment_parameters(sold.payment_id, sold.total_fen, accepted_at=sold.accepted_at, provider=sold.provider)
 
 
 def lane(behind: Application | None) -> Lane:
     memory = Memory()
     return Lane(
-        buying=Buying(memory=memory, provider="sandbox", parameters=lambda sold: {}),
+        buying=Buying(memory=memory, provider=registry.DEFAULT, parameters=what_to_pay),
+        noticing=Noticing(),
         redeeming=Redeeming(),
         watching=Watching(memory=memory),
         memory=memory,

@@ -11,7 +11,11 @@ from vouchers.models import Offer
 
 
 class LiveSession(PublicIdModel):
-    """A livestream, or with ``is_standing`` the brand's shelf: a session that never closes by itself."""
+    """
+    A livestream, which closes by itself at ``ends_at``; or, ``is_standing``, the brand's shelf, which never does.
+
+    ``content_hash`` is what the same request_id must carry again; both are null where the site itself made it.
+    """
 
     PREFIX: ClassVar[str] = "liv"
 
@@ -30,9 +34,18 @@ class LiveSession(PublicIdModel):
     created_at = models.DateTimeField()
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    request_id = models.UUIDField(null=True, blank=True)
+    content_hash = models.BinaryField(max_length=16, null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
+            models.UniqueConstraint(fields=["brand", "request_id"], name="session_is_made_once_per_request"),
+            models.UniqueConstraint(
+                fields=["brand"], condition=Q(is_standing=True) & ~Q(state="closed"), name="brand_has_one_shelf"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_standing=False) | Q(ends_at__isnull=True), name="shelf_never_ends_by_itself"
+            ),
             models.CheckConstraint(
                 condition=Q(ends_at__isnull=True) | Q(ends_at__gt=F("starts_at")), name="session_ends_after_it_starts"
             ),
@@ -43,23 +56,37 @@ class LiveSession(PublicIdModel):
                 name="session_state_agrees_with_its_times",
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["ends_at"], name="session_due_to_close", condition=Q(state__in=["open", "paused"])),
+        ]
 
 
 class Listing(PublicIdModel):
-    """An offer's place in a session: where it stands and what its card shows."""
+    """
+    An offer's place in a session: where it stands and what its card shows.
+
+    Taken off before anything was sold, the row goes and the offer is free for another session; after,
+    the row stays without a position, because what was sold was sold here.
+    """
 
     PREFIX: ClassVar[str] = "lst"
 
     session = models.ForeignKey(LiveSession, models.PROTECT, related_name="listings")
     offer = models.OneToOneField(Offer, models.PROTECT, related_name="listing")
-    position = models.PositiveIntegerField()
+    position = models.PositiveIntegerField(null=True, blank=True)
     card = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField()
+    taken_off_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["session", "position"], name="listing_position_is_unique", deferrable=models.Deferrable.DEFERRED
+            ),
+            models.CheckConstraint(
+                condition=Q(position__isnull=False, taken_off_at__isnull=True)
+                | Q(position__isnull=True, taken_off_at__isnull=False),
+                name="listing_has_a_position_until_taken_off",
             ),
         ]
 
@@ -86,7 +113,7 @@ class CommissionPlan(PublicIdModel):
     Rates in ten-thousandths of what is paid, for one promoter or (null) anybody, in one session or all.
 
     The narrowest plan in force at the sale wins: promoter before anybody, session before all, then
-    the newest.
+    the newest. Written once but for ``ended_at``, which ends it before its time: another rate is another plan.
     """
 
     PREFIX: ClassVar[str] = "cpl"
@@ -99,9 +126,17 @@ class CommissionPlan(PublicIdModel):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    request_id = models.UUIDField(null=True, blank=True)
+    content_hash = models.BinaryField(max_length=16, null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
+            models.UniqueConstraint(fields=["brand", "request_id"], name="commission_plan_is_made_once_per_request"),
+            models.CheckConstraint(
+                condition=Q(ends_at__isnull=True) | Q(ends_at__gt=F("starts_at")),
+                name="commission_plan_ends_after_it_starts",
+            ),
             models.CheckConstraint(
                 condition=Q(promoter_rate_bps__range=(0, 10_000), provider_rate_bps__range=(0, 10_000)),
                 name="commission_rates_are_shares",

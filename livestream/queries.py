@@ -9,26 +9,27 @@ from uuid import UUID
 from django.db import transaction
 
 from config.kernel.pipeline import pipelined
-from vouchers.services.offer_counters import STOPPED_SCOPES, OfferFacts
+from vouchers.services.offer_counters import STATE, STOPPED_SCOPES, OfferFacts
 
-LISTINGS_ON_STAGE = """
+LISTINGS_ON_STAGE = f"""
     SELECT o.id, o.brand_id, o.terms_id, t.number, o.session_id, o.price_fen, o.allotment, o.sold,
-           o.per_customer_limit, o.state, o.opens_at, o.closes_at,
+           o.per_customer_limit, {STATE}, o.opens_at, o.closes_at,
            l.session_id, l.id, l.position, l.card, t.title, t.list_price_fen
     FROM livestream_livesession s
-    JOIN livestream_listing l ON l.session_id = s.id
+    JOIN livestream_listing l ON l.session_id = s.id AND l.taken_off_at IS NULL
     JOIN vouchers_offer o ON o.id = l.offer_id
     JOIN vouchers_dealterms t ON t.id = o.terms_id
     WHERE s.state IN ('open', 'paused')
     ORDER BY l.session_id, l.position
-"""
+"""  # noqa: S608 - a constant
 SESSIONS_ON_STAGE = """
     SELECT id, brand_id, title, state, starts_at, ends_at FROM livestream_livesession WHERE state IN ('open', 'paused')
 """
 PROMOTERS = "SELECT id, brand_id, code FROM livestream_promoter WHERE ended_at IS NULL"
 PLANS = """
-    SELECT brand_id, promoter_id, session_id, promoter_rate_bps, provider_rate_bps, starts_at, ends_at, created_at
-    FROM livestream_commissionplan WHERE ends_at IS NULL OR ends_at > now()
+    SELECT brand_id, promoter_id, session_id, promoter_rate_bps, provider_rate_bps, starts_at,
+           least(ends_at, ended_at), created_at
+    FROM livestream_commissionplan WHERE coalesce(least(ends_at, ended_at), 'infinity') > now()
 """
 
 

@@ -19,11 +19,12 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import ASin, Cast, Cos, Least, Power, Radians, Sin, Sqrt
 
 from config.kernel import ids
-from config.kernel.errors import NotAllowed
+from config.kernel.caller import Caller, CallerKind
+from config.kernel.errors import NotAllowed, NotFound
 from stores.business_days import business_date
 from stores.errors import BrandNotFound, BrandRequired, StoreNotFound
 from stores.models import Brand, Staff, Store, StoreEntity
-from stores.permissions import Permission, Role, roles_with
+from stores.permissions import Permission, Role, roles_with, scopes_with
 
 EARTH_RADIUS_METRES = 6_371_000
 
@@ -194,6 +195,44 @@ def brand_for_staff(user_id: UUID, roles: Iterable[Role], *, at: datetime, brand
     if len(fitting) > 1:
         raise BrandRequired(param="brand")
     return next(iter(fitting.values()))
+
+
+def brand_for_caller(caller: Caller, permission: Permission, *, at: datetime, brand: str | None = None) -> UUID:
+    """
+    The brand for which a person or a program may do what ``permission`` names.
+
+    The public id ``brand`` says which where a person serves several; a program has one.
+
+    Raises:
+        MalformedId, BrandNotFound, BrandRequired: about ``brand``.
+        NotAllowed: a customer, a person in no such role, a key without such a scope.
+    """
+    if caller.kind is CallerKind.API_CLIENT:
+        assert caller.brand_id is not None, "programs belong to a brand"
+        if brand is not None and ids.parse(Brand.PREFIX, brand) != caller.brand_id:
+            raise BrandNotFound
+        if not caller.scopes & scopes_with(permission):
+            raise NotAllowed
+        return caller.brand_id
+    if caller.kind is not CallerKind.STAFF or caller.id is None:
+        raise NotAllowed
+    return brand_for_staff(caller.id, roles_with(permission), at=at, brand=brand).id
+
+
+def require_permission(
+    caller: Caller, permission: Permission, *, brand_id: UUID, at: datetime, missing: type[NotFound]
+) -> None:
+    """
+    For a row of ``brand_id`` that was looked up by its id: may the caller do this with it?
+
+    Raises:
+        NotFound: ``missing``, where the caller does not reach the brand: it is not there for her.
+        NotAllowed: she reaches it, and may not.
+    """
+    try:
+        brand_for_caller(caller, permission, at=at, brand=ids.public(Brand.PREFIX, brand_id))
+    except BrandNotFound:
+        raise missing from None
 
 
 def entity_on(store_id: UUID, day: date) -> UUID | None:

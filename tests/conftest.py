@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from django.db import connections
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -19,3 +20,9 @@ def shared_data() -> Path:
 def _no_nudges(settings: object) -> None:
     """Tests run the sweepers themselves; nothing is sent to a broker."""
     settings.NUDGES_ARE_SENT = False  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """A request's 15 s are not for creating and dropping a whole database on a busy machine."""
+    connections["default"].settings_dict["OPTIONS"]["options"] = "-c statement_timeout=120s"

@@ -114,10 +114,26 @@ def refusal_of(
     if voucher is None or terms is None:
         return errors.VoucherNotFound
     return (
-        _refusal_of_its_state(voucher, at=at)
+        refusal_of_its_state(voucher, at=at)
         or _refusal_of_place_and_hour(terms, store=store, at=at)
         or _refusal_of_the_bill(terms, bill_fen=bill_fen)
     )
+
+
+def refusal_of_its_state(voucher: VoucherFacts, *, at: datetime) -> Refusal | None:
+    """What of the voucher itself stands in the way: its state, then its time."""
+    status = voucher.status
+    if status in (Voucher.Status.REFUNDING, Voucher.Status.REFUNDED):
+        return errors.VoucherRefunded
+    if status == Voucher.Status.USED:
+        return errors.VoucherAlreadyRedeemed
+    if voucher.uses_held:
+        return errors.VoucherHeld
+    if at < voucher.valid_from:
+        return errors.VoucherNotYetValid
+    if status == Voucher.Status.EXPIRED or at >= voucher.valid_until:
+        return errors.VoucherExpired
+    return None
 
 
 def refusal_together(used: Iterable[tuple[UUID, Terms]]) -> tuple[Refusal, Terms] | None:
@@ -187,21 +203,6 @@ def scope_of(rule: dict[str, Any]) -> StoreScope:
         except_regions=_ids(rule, "except_regions"),
         except_stores=_ids(rule, "except_stores"),
     )
-
-
-def _refusal_of_its_state(voucher: VoucherFacts, *, at: datetime) -> Refusal | None:
-    status = voucher.status
-    if status in (Voucher.Status.REFUNDING, Voucher.Status.REFUNDED):
-        return errors.VoucherRefunded
-    if status == Voucher.Status.USED:
-        return errors.VoucherAlreadyRedeemed
-    if voucher.uses_held:
-        return errors.VoucherHeld
-    if at < voucher.valid_from:
-        return errors.VoucherNotYetValid
-    if status == Voucher.Status.EXPIRED or at >= voucher.valid_until:
-        return errors.VoucherExpired
-    return None
 
 
 def _refusal_of_place_and_hour(terms: Terms, *, store: Place, at: datetime) -> Refusal | None:

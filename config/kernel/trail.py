@@ -1,7 +1,7 @@
 """A batch's audit rows and outbox rows in one statement, for acts that are written many at a time."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -48,6 +48,21 @@ class Message:
 
 def send_trail(send: Send, acts: Sequence[Act], messages: Sequence[Message], *, at: datetime) -> None:
     """Write who did what, and what the outside is told, on the caller's trip and in its transaction."""
-    rows = [{"id": new_id(), **asdict(act)} for act in acts]
+    rows = [_row(act) for act in acts]
     told = [{"id": new_id(), "brand_id": m.brand_id, "topic": m.topic, "items": m.items} for m in messages]
     send(WRITE, {"acts": as_jsonb(rows), "messages": as_jsonb(told), "at": at})
+
+
+def _row(act: Act) -> dict[str, Any]:
+    # Not dataclasses.asdict: copying everything deeply costs more than the rest of the row.
+    return {
+        "id": new_id(),
+        "brand_id": act.brand_id,
+        "actor_kind": act.actor_kind,
+        "actor_id": act.actor_id,
+        "act": act.act,
+        "subject_kind": act.subject_kind,
+        "subject_id": act.subject_id,
+        "subject_count": act.subject_count,
+        "details": act.details,
+    }

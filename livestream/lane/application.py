@@ -10,6 +10,7 @@ from config.kernel.group_commit import GroupCommit
 from livestream.lane.buying import Buying
 from livestream.lane.http import Call, Disconnected, Receive, Scope, Send
 from livestream.lane.memory import Memory
+from livestream.lane.noticing import Noticing
 from livestream.lane.redeeming import Redeeming
 from livestream.lane.watching import Watching
 
@@ -30,17 +31,19 @@ class Lane:
         self,
         *,
         buying: Buying,
+        noticing: Noticing,
         redeeming: Redeeming,
         watching: Watching,
         memory: Memory,
         site: Application | None = None,
     ) -> None:
         self.buying = buying
+        self.noticing = noticing
         self.redeeming = redeeming
         self.watching = watching
         self.memory = memory
         self.site = site
-        self.groups: list[GroupCommit[Any, Any]] = [*buying.groups, *redeeming.groups]
+        self.groups: list[GroupCommit[Any, Any]] = [*buying.groups, *noticing.groups, *redeeming.groups]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -75,6 +78,8 @@ class Lane:
                 return lambda call: self.buying.status(call, purchase)
             case "POST", ["api", "v1", "stores", store, "redemptions"]:
                 return lambda call: self.redeeming.redeem(call, store)
+            case "POST", ["api", "v1", "payments", provider, "notices"]:
+                return lambda call: self.noticing.notice(call, provider)
             case "GET", ["api", "v1", "live", session]:
                 return lambda call: self.watching.page(call, session)
             case "GET", ["api", "v1", "live", session, "events"]:

@@ -34,6 +34,7 @@ class Offer(PublicIdModel):
     What can be bought: terms at a price, so many, from then till then. ``sold`` is the hot counter.
 
     ``session_id`` names the live session above without knowing it; a selling switch may carry it.
+    ``is_held_back`` while that session is not open: the offer then keeps its own state and does not sell.
     """
 
     PREFIX: ClassVar[str] = "off"
@@ -49,6 +50,7 @@ class Offer(PublicIdModel):
     deal = models.ForeignKey(Deal, models.PROTECT, related_name="offers")
     terms = models.ForeignKey(DealTerms, models.PROTECT, related_name="offers")
     session_id = models.UUIDField(null=True, blank=True)
+    is_held_back = models.BooleanField(default=False, db_default=False)
     price_fen = models.BigIntegerField()
     allotment = models.BigIntegerField()
     sold = models.BigIntegerField(default=0)
@@ -76,6 +78,9 @@ class Offer(PublicIdModel):
                 | Q(state="closed", closed_at__isnull=False, drained_at__isnull=True)
                 | Q(state="drained", closed_at__isnull=False, drained_at__isnull=False),
                 name="offer_state_agrees_with_its_times",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_held_back=False) | Q(session_id__isnull=False), name="offer_is_held_back_by_a_session"
             ),
         ]
         indexes: ClassVar = [models.Index(fields=["session_id"], name="offer_by_session")]

@@ -16,7 +16,8 @@ from vouchers.verdict import Terms
 RequestKey = tuple[UUID, UUID]
 """(store, request_id)"""
 
-# One statement for two questions: a redemption has eight for everything.
+# One statement for two questions: a redemption has eight for everything. LIMIT and OFFSET keep the planner from
+# joining whole tables where their statistics are young: measured at 29 ms a batch instead of 0.3.
 FACTS = """
     SELECT (
         SELECT jsonb_agg(jsonb_build_object(
@@ -26,16 +27,20 @@ FACTS = """
             'voucher', v.id, 'code', v.code, 'left', v.uses_left, 'total', v.uses_total, 'terms', v.terms_id
         ) ORDER BY r.id)
         FROM jsonb_to_recordset(%(requests)s::jsonb) AS k(s uuid, r uuid)
-        JOIN vouchers_redemptionrequest q ON q.store_id = k.s AND q.request_id = k.r
-        JOIN vouchers_redemption r ON r.request_id = q.id
-        JOIN vouchers_voucher v ON v.id = r.voucher_id
+        CROSS JOIN LATERAL (
+            SELECT * FROM vouchers_redemptionrequest WHERE store_id = k.s AND request_id = k.r LIMIT 1
+        ) q
+        CROSS JOIN LATERAL (SELECT * FROM vouchers_redemption WHERE request_id = q.id OFFSET 0) r
+        CROSS JOIN LATERAL (SELECT * FROM vouchers_voucher WHERE id = r.voucher_id LIMIT 1) v
     )::text, (
         SELECT jsonb_agg(jsonb_build_object(
             'voucher', v.id, 'serial', gone.serial, 'redemption', gone.redemption, 'redeemed', gone.redeemed_at,
             'store', gone.store_id, 'name', gone.name, 'refunding', gone.refunding_at
         ))
         FROM jsonb_to_recordset(%(codes)s::jsonb) AS k(b uuid, c text)
-        JOIN vouchers_voucher v ON v.brand_id = k.b AND v.issuer = 'own' AND v.code = k.c
+        CROSS JOIN LATERAL (
+            SELECT id FROM vouchers_voucher WHERE brand_id = k.b AND issuer = 'own' AND code = k.c LIMIT 1
+        ) v
         CROSS JOIN LATERAL (
             SELECT r.serial, r.id AS redemption, r.redeemed_at, r.store_id, s.name,
                    NULL::timestamptz AS refunding_at

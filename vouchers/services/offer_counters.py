@@ -18,12 +18,14 @@ from django.db.models import F
 from config.kernel.pipeline import Cursor, Send, as_jsonb, pipelined
 from vouchers.models import DealStock, Offer
 
-LOCK_OFFERS = """
+STATE = "CASE WHEN o.is_held_back AND o.state = 'open' THEN 'paused' ELSE o.state END"
+"""An offer's state as buyers meet it: what its session holds back does not sell."""
+LOCK_OFFERS = f"""
     SELECT o.id, o.brand_id, o.terms_id, t.number, o.session_id, o.price_fen, o.allotment, o.sold,
-           o.per_customer_limit, o.state, o.opens_at, o.closes_at
+           o.per_customer_limit, {STATE}, o.opens_at, o.closes_at
     FROM vouchers_offer o JOIN vouchers_dealterms t ON t.id = o.terms_id
     WHERE o.id = ANY(%(ids)s) ORDER BY o.id FOR NO KEY UPDATE OF o
-"""
+"""  # noqa: S608 - a constant
 STOPPED_SCOPES = "SELECT scope_id FROM vouchers_sellingswitch WHERE stopped_at IS NOT NULL"
 ALLOWANCES = """
     SELECT a.offer_id, a.customer_id, a.bought

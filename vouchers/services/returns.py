@@ -1,0 +1,104 @@
+"""Unused uses on their way back to money: building blocks for the refunds of the app above."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from vouchers import errors, queries
+from vouchers.models import UseEnding, Voucher
+from vouchers.services import endings, voucher_locks
+from vouchers.verdict import refusal_of_its_state
+
+PICK_EXPIRED = """
+    SELECT id FROM vouchers_voucher WHERE id IN (
+        SELECT voucher_id FROM vouchers_useending WHERE refund_follows AND refunding_at IS NULL
+        ORDER BY expired_at LIMIT %(limit)s
+    ) ORDER BY brand_id, issuer, code FOR NO KEY UPDATE SKIP LOCKED
+"""
+BEGIN_REFUNDS = """
+    UPDATE vouchers_useending SET refunding_at = %(at)s
+    WHERE voucher_id = ANY(%(ids)s) AND refund_follows AND refunding_at IS NULL
+    RETURNING id
+"""
+FINISH_REFUNDS = """
+    UPDATE vouchers_useending SET refunded_at = %(at)s
+    WHERE voucher_id = ANY(%(ids)s) AND refunding_at IS NOT NULL AND refunded_at IS NULL
+"""
+# A use that was undone meanwhile is free again; no ending is refunding any more.
+AFTER_REFUND = """
+    UPDATE vouchers_voucher SET status = CASE
+        WHEN uses_held > 0 THEN 'held' WHEN uses_left > 0 THEN 'issued' ELSE 'refunded' END
+    WHERE id = ANY(%(ids)s) AND status = 'refunding'
+"""
+
+
+def lock_of_customer(*, voucher_id: UUID, customer_id: UUID) -> Voucher:
+    """
+    Lock a customer's voucher, so that a first answer may be looked for before ``begin_refund``.
+
+    Runs inside the caller's transaction.
+
+    Raises:
+        VoucherNotFound: not there, or not hers.
+    """
+    voucher = next(iter(voucher_locks.lock([voucher_id])), None)
+    if voucher is None or voucher.customer_id != customer_id:
+        raise errors.VoucherNotFound
+    return voucher
+
+
+def begin_refund(*, voucher_id: UUID, customer_id: UUID, at: datetime) -> tuple[UseEnding, ...]:
+    """
+    ISSUED → REFUNDING: end every free use at its own amount; nobody redeems them any more.
+
+    Runs inside the caller's transaction, which asks the provider for the money. Locks the voucher, so
+    of two refunds, or a refund and a redemption, one wins.
+
+    Raises:
+        VoucherNotFound: not there, or not hers.
+        VoucherRefunded, VoucherAlreadyRedeemed, VoucherHeld: somebody was first.
+        VoucherExpired: its time is over; whether money goes back then, its terms decide by themselves.
+        VoucherNotRefundable: the terms give nothing back for unused uses.
+    """
+    voucher = lock_of_customer(voucher_id=voucher_id, customer_id=customer_id)
+    # Not "not yet valid": what she cannot use yet she may still give back.
+    refusal = refusal_of_its_state(voucher, at=max(at, voucher.valid_from))
+    if refusal is not None:
+        raise refusal(voucher=voucher.public_id)
+    if not queries.terms([voucher.terms_id])[voucher.terms_id].refundable_unused:
+        raise errors.VoucherNotRefundable(voucher=voucher.public_id)
+    return tuple(endings.refund_free_uses(voucher, at=at))
+
+
+def begin_refunds_of_expired(*, limit: int, at: datetime) -> list[UseEnding]:
+    """
+    EXPIRED → REFUNDING for the vouchers of the ``limit`` oldest uses whose refund follows by their terms.
+
+    Runs inside the caller's transaction. What another worker has locked is left to it; an empty list
+    means that there was nothing to begin. Each ending carries its ``voucher``.
+    """
+    assert connection.in_atomic_block, "a refund begins with the request that sends it"
+    with connection.cursor() as cursor:
+        cursor.execute(PICK_EXPIRED, {"limit": limit})
+        ids = [row[0] for row in cursor.fetchall()]
+        if not ids:
+            return []
+        cursor.execute(BEGIN_REFUNDS, {"ids": ids, "at": at})
+        begun = [row[0] for row in cursor.fetchall()]
+    Voucher.objects.filter(endings__id__in=begun).update(status=Voucher.Status.REFUNDING)
+    return list(UseEnding.objects.filter(id__in=begun).select_related("voucher").order_by("voucher_id", "serial"))
+
+
+def finish_refund(*, voucher_ids: Sequence[UUID], at: datetime) -> None:
+    """
+    REFUNDING → REFUNDED: the money has left. Doing it again changes nothing.
+
+    Runs inside the caller's transaction and locks the vouchers in key order.
+    """
+    if not voucher_locks.lock(voucher_ids):
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(FINISH_REFUNDS, {"ids": list(voucher_ids), "at": at})
+        cursor.execute(AFTER_REFUND, {"ids": list(voucher_ids)})

@@ -1,0 +1,115 @@
+"""Undo at the counter."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from config.accounts.models import User
+from config.kernel import audit, outbox
+from config.kernel.caller import CallerKind
+from config.kernel.ids import public
+from stores.models import Customer, Store
+from stores.queries import stores_for_clerks
+from vouchers import errors
+from vouchers.models import Redemption, RedemptionRequest, Voucher
+from vouchers.services import voucher_locks
+from vouchers.services.endings import status_from_rows
+from vouchers.signals import reversed_
+
+GRACE_AFTER_EXPIRY = timedelta(hours=24)
+
+
+def reverse(*, redemption_id: UUID, operator: User, request_id: UUID, at: datetime) -> Redemption:
+    """
+    Take back one redemption made at the counter: its use is free again.
+
+    Safe to retry: the same ``request_id`` gives back the same redemption. Decided under the voucher's
+    lock, so of undo, redeem, refund and expiry one wins. After ``valid_until`` the voucher gets 24 hours
+    of grace: ``valid_until`` itself moves, because everything that asks until when reads that column (the
+    terms and the day of purchase still say what was sold); then it expires, refund included.
+
+    Raises:
+        RedemptionNotFound: no such redemption, or the operator may not redeem at its store.
+        RedemptionBelongsToOrder: an order made it, and only the order undoes it.
+        RedemptionAlreadyReversed: by another request.
+        RedemptionSettled: the store has been credited.
+        ReversalWindowOver: ``at`` is on or after ``reversible_until``.
+    """
+    with transaction.atomic(durable=True):
+        asked = Redemption.objects.filter(pk=redemption_id).first()
+        if asked is None or (asked.store_id, operator.id) not in stores_for_clerks([(asked.store_id, operator.id)], at):
+            raise errors.RedemptionNotFound
+        [voucher] = voucher_locks.lock([asked.voucher_id])
+        # Read again under the lock: the first look only told which voucher to lock.
+        redemption = Redemption.objects.select_related("request").get(pk=redemption_id)
+        redemption.voucher = voucher
+        if redemption.reversal_request_id == request_id:
+            return redemption
+        _check(redemption, at=at)
+        _mark(redemption, operator=operator, request_id=request_id, at=at)
+        _free_the_use(voucher, at=at)
+        _announce(redemption, operator=operator, at=at)
+        reversed_.send(sender=Redemption, redemptions=[redemption], at=at)
+        return redemption
+
+
+def _check(redemption: Redemption, *, at: datetime) -> None:
+    if redemption.request.source_kind == RedemptionRequest.Source.STORE_ORDER:
+        raise errors.RedemptionBelongsToOrder
+    if redemption.reversed_at is not None:
+        raise errors.RedemptionAlreadyReversed(reversed_at=redemption.reversed_at.isoformat())
+    if redemption.settled_at is not None:
+        raise errors.RedemptionSettled
+    until = redemption.reversible_until
+    if until is None or at >= until:
+        raise errors.ReversalWindowOver(reversible_until=until.isoformat() if until else None)
+
+
+def _mark(redemption: Redemption, *, operator: User, request_id: UUID, at: datetime) -> None:
+    # Another server's clock may have been ahead when it redeemed.
+    redemption.reversed_at = max(at, redemption.redeemed_at)
+    redemption.reversed_by_id = operator.id
+    redemption.reversal_request_id = request_id
+    # Settlement does not take the voucher's lock; whoever sets its column first wins.
+    marked = Redemption.objects.filter(pk=redemption.pk, reversed_at__isnull=True, settled_at__isnull=True).update(
+        reversed_at=redemption.reversed_at, reversed_by_id=operator.id, reversal_request_id=request_id
+    )
+    if not marked:
+        raise errors.RedemptionSettled
+
+
+def _free_the_use(voucher: Voucher, *, at: datetime) -> None:
+    if at >= voucher.valid_until:
+        voucher.valid_until = at + GRACE_AFTER_EXPIRY
+    voucher.uses_left += 1
+    voucher.status = status_from_rows(voucher)
+    Voucher.objects.filter(pk=voucher.pk).update(
+        uses_left=F("uses_left") + 1, status=voucher.status, valid_until=voucher.valid_until
+    )
+
+
+def _announce(redemption: Redemption, *, operator: User, at: datetime) -> None:
+    voucher = redemption.voucher
+    audit.record(
+        act="voucher.reverse",
+        actor_kind=CallerKind.STAFF,
+        actor_id=operator.id,
+        subject_kind="redemption",
+        subject_id=redemption.id,
+        brand_id=voucher.brand_id,
+        details={"store": public(Store.PREFIX, redemption.store_id)},
+        at=at,
+    )
+    item = {
+        "redemption": redemption.public_id,
+        "voucher": voucher.public_id,
+        "customer": public(Customer.PREFIX, voucher.customer_id),
+        "store": public(Store.PREFIX, redemption.store_id),
+        "serial": redemption.serial,
+        "amount_fen": redemption.amount_fen,
+        "uses_left": voucher.uses_left,
+        "valid_until": voucher.valid_until.isoformat(),
+    }
+    outbox.announce(brand_id=voucher.brand_id, topic="vouchers.reversed", items=[item], at=at)
