@@ -95,7 +95,12 @@ class Connections:
             ConnectionLost: no whole answer; the request may be repeated with its key.
             OSError: nothing listens there.
         """
-        payload = request_bytes(method, path, headers or {}, b"" if body is None else orjson.dumps(body))
+        return await self.ask_bytes(
+            request_bytes(method, path, headers or {}, b"" if body is None else orjson.dumps(body))
+        )
+
+    async def ask_bytes(self, payload: bytes) -> Answer:
+        """Send a request made beforehand; otherwise as ``ask``."""
         self._places = self._places or asyncio.Semaphore(self.most)
         async with self._places:
             connection = await self._connection()

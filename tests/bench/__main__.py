@@ -11,13 +11,15 @@ import django
 
 django.setup()
 
-from tests.bench import intake, issuing, kill, redeeming
+from tests.bench import full, intake, issuing, kill, pipeline, redeeming
 from tests.bench.report import Figure, machine, tell
 
 BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], tuple[str, ...]]] = {
     "intake": (intake.intake, ("bare_asgi_256", "intake_256", "intake_64", "intake_open_p99_ms", "intake_mb")),
     "redeeming": (redeeming.redeeming, ("redeem_http", "redeem_p99_ms", "statements_redeem")),
     "issuing": (issuing.issue, ("issue",)),
+    "pipeline": (pipeline.pipeline, ("pipeline_per_s",)),
+    "full": (full.full, ("intake_4m_ratio",)),
     "kill": (kill.kill, ("kill_switch_ms",)),
 }
 

@@ -1,6 +1,8 @@
 """How fast the lane takes orders: closed loop, open loop, and beside the bare answer of the same server."""
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
+from uuid import UUID
 
 from tests.bench.load import Outcome, closed_loop, open_loop
 from tests.bench.report import Figure
@@ -10,10 +12,11 @@ ORDERS = 40_000
 WARM_UP = 4_000
 
 
-def rate(port: int, staged: Stage, *, clients: int, orders: int = ORDERS) -> Outcome:
-    """Sell ``orders`` after a warm-up that gives batches their size."""
+def rate(port: int, staged: Stage, *, clients: int, known: Sequence[UUID] = ()) -> Outcome:
+    """Sell after a warm-up that gives batches their size; half of the buyers are ``known`` where there are any."""
     closed_loop(port, [staged.buy() for _ in range(WARM_UP)], clients=clients)
-    return closed_loop(port, [staged.buy() for _ in range(orders)], clients=clients)
+    buyers = [random.choice(known) if known and i % 2 else None for i in range(ORDERS)]
+    return closed_loop(port, [staged.buy(buyer) for buyer in buyers], clients=clients)
 
 
 def told(name: str, outcome: Outcome, clients: int, more: str = "") -> Figure:

@@ -80,9 +80,11 @@ class Server:
 
 
 @contextmanager
-def serve(target: str, *, interface: str = "asgi", workers: int = 1, **environment: str) -> Iterator[Server]:
-    """Granian with ``target`` on a free port, up when the block begins, gone when it ends."""
-    port = free_port()
+def serve(
+    target: str, *, interface: str = "asgi", workers: int = 1, port: int | None = None, **environment: str
+) -> Iterator[Server]:
+    """Granian with ``target`` on ``port`` or a free one, up when the block begins, gone when it ends."""
+    port = port or free_port()
     loop = ["--loop", "uvloop"] if interface == "asgi" else ["--blocking-threads", "4"]
     with run(
         [GRANIAN, "--interface", interface, target, "--port", str(port), "--workers", str(workers), "--log-level",
