@@ -11,6 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from django.conf import settings
 
 app = Celery("hexiao")
+app.set_default()  # for threads too: without it only this one knows the application, and nudges come from another
 _url = settings.REDIS_URL
 app.conf.update(
     # Celery spells a Redis on a unix socket its own way.
