@@ -34,6 +34,8 @@ SECRET_KEY = SECRETS.django_secret_key
 ALLOWED_HOSTS = os.environ.get("HEXIAO_HOSTS", "" if IS_PRODUCTION else "localhost,127.0.0.1,[::1]").split(",")
 if IS_PRODUCTION and ALLOWED_HOSTS == [""]:
     raise SystemExit("Set HEXIAO_HOSTS to the host names this site answers to, separated by commas.")
+# How many proxies of our own stand before us, each adding a name to X-Forwarded-For.
+TRUSTED_PROXIES = int(os.environ.get("HEXIAO_TRUSTED_PROXIES", "0"))
 PUBLIC_URL = os.environ.get("HEXIAO_PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 SANDBOX_URL = os.environ.get("HEXIAO_SANDBOX_URL", "http://127.0.0.1:8009").rstrip("/")
 ROOT_URLCONF = "config.urls"
@@ -69,6 +71,9 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.kernel.api.request_ids.RequestIdMiddleware",
+    "config.kernel.content_security.ContentSecurityPolicy",
+    "config.kernel.api.throttling.RateLimitHeaders",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -87,6 +92,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "zh-hans"
+LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
@@ -126,10 +132,12 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["stores.api.authentication.CallerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["config.kernel.api.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["config.kernel.api.parsers.BoundedJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["config.kernel.api.throttling.CallerThrottle"],
     "DEFAULT_SCHEMA_CLASS": "config.kernel.api.schema.HexiaoSchema",
     "EXCEPTION_HANDLER": "config.kernel.api.exceptions.answer",
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
     "UNICODE_JSON": True,
     "COMPACT_JSON": True,
 }
@@ -143,7 +151,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/api/v1/",
-    "POSTPROCESSING_HOOKS": ["config.kernel.api.schema.add_lane_operations"],
+    "POSTPROCESSING_HOOKS": [
+        "config.kernel.api.schema.add_lane_operations",
+        "config.kernel.api.schema.add_common_answers",
+    ],
 }
 
 # --- the trade's numbers ---------------------------------------------------------------------------

@@ -136,6 +136,30 @@ class UnsupportedMediaType(Invalid):
     en = "Send application/json."
 
 
+class BadRequest(Invalid):
+    code, status = "bad_request", 400
+    zh = "请求无法识别"
+    en = "This is not a request that this site understands: look at its host name, headers and form."
+
+
+class NotAcceptable(Invalid):
+    code, status = "not_acceptable", 406
+    zh = "本接口只返回 application/json"
+    en = "Answers are application/json; the Accept header rules that out."
+
+
+class ValueNotStorable(Invalid):
+    code = "value_not_storable"
+    zh = "有内容超出可保存的范围，或含有无法保存的字符"
+    en = "A value is out of range, or holds characters that cannot be stored. Nothing was done."
+
+
+class ConflictingFacts(Conflict):
+    code = "conflicting_facts"
+    zh = "与已有记录冲突，没有任何改动"
+    en = "This contradicts what is already on record, so nothing was done."
+
+
 class RequestTooLarge(Invalid):
     code, status = "request_too_large", 413
     zh = "请求内容过大"
