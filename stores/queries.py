@@ -235,6 +235,12 @@ def require_permission(
         raise missing from None
 
 
+def roles_of_user(user_id: UUID, *, at: datetime) -> QuerySet[Staff]:
+    """What the user may do and where, for her own eyes; ended rows are history."""
+    held = Staff.objects.filter(user_id=user_id).exclude(ended_at__lte=at)
+    return held.select_related("brand", "region", "entity", "store").order_by("created_at", "id")
+
+
 def entity_on(store_id: UUID, day: date) -> UUID | None:
     """Whose the store's money is on a business day; None before its first membership."""
     return (

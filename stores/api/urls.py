@@ -1,5 +1,7 @@
 """The JSON addresses of stores, below ``/api/v1/``."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from stores.api import sign_in
+
+urlpatterns: list[URLPattern | URLResolver] = [path("staff/sign-in", sign_in.SignIn.as_view())]

@@ -1,12 +1,39 @@
 """How operations are described in the OpenAPI document."""
 
 from typing import Any
+from uuid import UUID
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
-from config.kernel.errors import DomainError
+from config.kernel.errors import (
+    DatabaseUnavailable,
+    DomainError,
+    IdempotencyConflict,
+    InternalError,
+    MalformedRequest,
+    NotAllowed,
+    NotSignedIn,
+    TooManyRequests,
+)
+
+CREDENTIALS = {
+    "customerToken": "A customer's token: what `POST /api/v1/customers/token` gave the brand's server for her.",
+    "staffToken": "A staff member's token: what `POST /api/v1/staff/sign-in` gave her.",
+    "apiKey": "The key of a brand's program.",
+}
+IDEMPOTENCY_KEY = OpenApiParameter(
+    name="Idempotency-Key",
+    type=UUID,
+    location=OpenApiParameter.HEADER,
+    required=True,
+    description="A new UUID for a new request; the same one to repeat it safely. A repeat answers 200 instead of 201.",
+)
+
+_lane_operations: dict[tuple[str, str], dict[str, Any]] = {}
+_lane_components: dict[str, Any] = {}
 
 
 class ErrorBody(serializers.Serializer[Any]):
@@ -66,7 +93,71 @@ def _example(refusal: type[DomainError]) -> OpenApiExample:
 class HexiaoSchema(AutoSchema):
     """drf-spectacular's schema with the project's own conventions."""
 
+    def get_override_parameters(self) -> list[Any]:
+        """An operation that may answer ``idempotency_conflict`` takes the key that the conflict is about."""
+        named = [*super().get_override_parameters()]
+        if IdempotencyConflict.code in _codes_of(self.get_response_serializers()):
+            named.append(IDEMPOTENCY_KEY)
+        return named
+
+
+class CredentialsScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Three kinds of credentials in one header; an operation narrows them with ``auth=["staffToken"]``."""
+
+    target_class = "stores.api.authentication.CallerAuthentication"
+    name = list(CREDENTIALS)
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, str]]:
+        return [{"type": "http", "scheme": "bearer", "description": text} for text in CREDENTIALS.values()]
+
+
+def register_lane_operation(
+    path: str, method: str, operation: dict[str, Any], components: dict[str, Any] | None = None
+) -> None:
+    """
+    Describe an operation that the lane answers outside Django.
+
+    ``operation`` is an OpenAPI operation object and ``components`` the schemas it refers to, as
+    ``msgspec.json.schema_components(…, ref_template="#/components/schemas/{name}")`` gives them.
+    """
+    _lane_operations[path, method.lower()] = operation
+    _lane_components.update(components or {})
+
 
 def add_lane_operations(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """Put the operations that the lane answers outside Django into the document."""
+    schemas = result.setdefault("components", {}).setdefault("schemas", {})
+    for (path, method), operation in sorted(_lane_operations.items()):
+        of_path = result["paths"].setdefault(path, {})
+        assert method not in of_path, f"both Django and the lane describe {method.upper()} {path}"
+        of_path[method] = operation
+    for name, schema in sorted(_lane_components.items()):
+        assert schemas.get(name, schema) == schema, f"two different schemas are called {name}"
+        schemas[name] = schema
+    result["paths"] = dict(sorted(result["paths"].items()))
+    result["components"]["schemas"] = dict(sorted(schemas.items()))
     return result
+
+
+def add_common_answers(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Give every operation the refusals that any of them may answer, each written once."""
+    answers = {}
+    for refusal in (NotSignedIn, NotAllowed, MalformedRequest, TooManyRequests, InternalError, DatabaseUnavailable):
+        answers[str(refusal.status)] = refusal
+        result["components"].setdefault("responses", {})[refusal.__name__] = {
+            "description": f"- `{refusal.code}`: {refusal.en}",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}},
+        }
+    for operation in (each for of_path in result["paths"].values() for each in of_path.values()):
+        for status, refusal in answers.items():
+            if status in ("401", "403") and {} in operation.get("security", [{}]):
+                continue  # nobody need sign in
+            operation["responses"].setdefault(status, {"$ref": f"#/components/responses/{refusal.__name__}"})
+        operation["responses"] = dict(sorted(operation["responses"].items()))
+    return result
+
+
+def _codes_of(responses: Any) -> set[str]:
+    if not isinstance(responses, dict):
+        return set()
+    return {example.name for each in responses.values() for example in getattr(each, "examples", None) or []}
