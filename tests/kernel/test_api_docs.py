@@ -107,6 +107,7 @@ def test_operations_of_the_lane_are_in_the_document(monkeypatch: pytest.MonkeyPa
         schema.add_lane_operations(made, None, None, True)
 
 
+@pytest.mark.django_db  # the end of a streamed answer closes old connections
 def test_swagger_page_has_nothing_inline_and_all_it_needs_is_here() -> None:
     page = Client().get("/api/docs/")
     text = page.content.decode()
