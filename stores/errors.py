@@ -1,6 +1,15 @@
 """Every way stores say no."""
 
+from collections.abc import Sequence
+from typing import Any, Protocol
+
 from config.kernel.errors import Conflict, Invalid, NotFound
+
+
+class ToldProblem(Protocol):
+    """One row's problem, as ``store_file.RowProblem`` tells it."""
+
+    def told(self) -> dict[str, Any]: ...
 
 
 class BrandNotFound(NotFound):
@@ -121,3 +130,51 @@ class PhoneInvalid(Invalid):
     code = "phone_invalid"
     zh = "手机号格式不对"
     en = "This is not a phone number: digits with an optional + and country code."
+
+
+class StoreFileEmpty(Invalid):
+    code = "store_file_empty"
+    zh = "文件是空的：第一行应为列名"
+    en = "The file is empty; its first line should name the columns."
+
+
+class StoreFileEncodingUnknown(Invalid):
+    code = "store_file_encoding_unknown"
+    zh = "无法识别文件编码，请另存为 UTF-8 或 GBK 编码的 CSV"
+    en = "The file is neither UTF-8 nor GBK. Save it as CSV in UTF-8."
+
+
+class StoreFieldUnknown(Invalid):
+    code = "store_field_unknown"
+    zh = "没有名为 {field} 的字段；可用字段：{fields}"
+    en = "A store has no field {field}; it has {fields}."
+
+
+class HeadingNotThere(Invalid):
+    code = "heading_not_there"
+    zh = "文件里没有名为“{heading}”的列；文件的列：{headings}"
+    en = "No column is called {heading}; the file has {headings}."
+
+
+class HeadingAmbiguous(Invalid):
+    code = "heading_ambiguous"
+    zh = "有几列都像 {field}：{headings}。请指明用哪一列"
+    en = "Several columns could be {field}: {headings}. Say which one."
+
+
+class HeadingsWithoutName(Invalid):
+    code = "headings_without_name"
+    zh = "找不到门店名称列；文件的列：{headings}。请指明，例如 name=店名"
+    en = "No column looks like the store's name among {headings}. Say which, such as name=店名."
+
+
+class StoreFileRefused(Invalid):
+    """``problems`` are the first thousand; the details hold a hundred of them for programs."""
+
+    code = "store_file_refused"
+    zh = "有 {count} 处错误，没有导入任何门店；请按行号修改后重试"
+    en = "{count} problems; nothing was imported. Mend the lines named and send the file again."
+
+    def __init__(self, *, problems: Sequence["ToldProblem"], count: int, rows: int) -> None:
+        super().__init__(count=count, rows=rows, problems=[problem.told() for problem in problems[:100]])
+        self.problems = problems
