@@ -43,5 +43,6 @@ app.conf.beat_schedule = {
     "expire-due": every(30, "vouchers.expire_due", "issue"),
     "fold-transfers": every(5, "orders.fold_transfers", "issue"),
     "close-due-sessions": every(5, "livestream.close_due_sessions", "issue"),
+    "refund-expired": every(5, "orders.refund_expired", "issue"),
     "audit-recent": every(60, "orders.audit_recent", "stock"),
 }

@@ -6,12 +6,14 @@ from celery import shared_task
 from django.utils import timezone
 
 from orders.invariants import auditing
-from orders.services import folding, issuing, notices
+from orders.services import folding, issuing, notices, refunds
 
 log = logging.getLogger(__name__)
 
 BATCHES_AT_MOST = 200
 """A run ends after so many; the next tick goes on, and the soft time limit is far away."""
+EXPIRED_A_RUN = 500
+"""With a tick every 5 s at most 100 refunds a second: the lower end of what a provider takes in a wave."""
 AUDITED_MINUTES = 10
 AUDITED_AT_MOST = 5_000
 """Purchases a sweep looks at: a snapshot of a second or two, since a long one slows the hot rows."""
@@ -39,6 +41,12 @@ def fold_transfers() -> None:
     for _ in range(BATCHES_AT_MOST):
         if not folding.fold_transfers(limit=5_000, at=timezone.now()).transfers:
             return
+
+
+@shared_task(name="orders.refund_expired")
+def refund_expired() -> None:
+    """One batch of the expiry wave; how often beat ticks is the wave's rate."""
+    refunds.refund_expired(limit=EXPIRED_A_RUN, at=timezone.now())
 
 
 @shared_task(name="orders.audit_recent")

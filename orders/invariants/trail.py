@@ -81,6 +81,17 @@ INVARIANT = Invariant(
             {"redemption_has_its_trail": "actor = operator"},
         ),
         Check(
+            "reversals_trail",
+            """
+            SELECT redemption.id AS redemption, redemption.reversed_by_id AS operator, entry.actor_id AS actor
+            FROM {redemptions} AS redemption
+            JOIN vouchers_redemptionrequest request ON request.id = redemption.request_id
+            LEFT JOIN kernel_auditentry entry ON entry.subject_id = redemption.id AND entry.act = 'voucher.reverse'
+            WHERE redemption.reversed_at IS NOT NULL AND request.source_kind = 'counter'
+            """,
+            {"reversal_has_its_trail": "actor = operator"},
+        ),
+        Check(
             "refund_requests_trail",
             """
             SELECT request.id AS request, request.customer_id AS customer, entry.actor_id AS actor
@@ -98,6 +109,12 @@ INVARIANT = Invariant(
                 WHERE issued_at IS NOT NULL
                 UNION ALL
                 SELECT 'payments.captured', count(*) FROM {payments} AS payment WHERE captured_at IS NOT NULL
+                UNION ALL
+                SELECT 'voucher.expire', count(DISTINCT (voucher_id, expired_at)) FROM {endings} AS ending
+                WHERE expired_at IS NOT NULL
+                UNION ALL
+                SELECT 'vouchers.refund_expired', count(*) FROM {refunds} AS refund
+                WHERE source_kind = 'expired_voucher'
             ) AS facts
             LEFT JOIN (
                 SELECT act, sum(subject_count) AS rows FROM kernel_auditentry

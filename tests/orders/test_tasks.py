@@ -1,14 +1,17 @@
 """Workers drain what there is."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from config.celery import app
 from orders import tasks
-from orders.models import LedgerTransfer, Purchase
+from orders.models import LedgerTransfer, Purchase, Refund
 from tests import factories
+from tests.factories import NOW
 from tests.orders import paid
+from vouchers.services.expiry import expire_due
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +35,17 @@ def test_one_nudge_folds_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     tasks.fold_transfers()
 
     assert not LedgerTransfer.objects.filter(folded_at__isnull=True).exists()
+
+
+def test_one_tick_of_the_expiry_wave_is_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    paid.purchase(quantity=3)
+    tasks.issue_paid()
+    expire_due(limit=10, at=NOW + timedelta(days=60))
+    limited(monkeypatch, "refunds", "refund_expired", limit=2)
+
+    tasks.refund_expired()
+
+    assert Refund.objects.count() == 2
 
 
 def test_a_run_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

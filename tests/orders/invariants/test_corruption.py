@@ -95,6 +95,7 @@ CORRUPTIONS = {
     " UPDATE vouchers_useending SET expired_at = NULL",
     "use_is_refunded_after_refunding": "UPDATE vouchers_useending SET refunding_at = refunded_at + interval '1 day'",
     "redemption_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'voucher.redeem'",
+    "reversal_has_its_trail": "UPDATE kernel_auditentry SET actor_id = gen_random_uuid() WHERE act = 'voucher.reverse'",
     "refund_request_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'voucher.refund'",
     "machine_batches_have_their_trail": "DELETE FROM kernel_auditentry WHERE act = 'purchases.issued'",
     "announced_batch_waits_or_is_delivered": """
