@@ -34,6 +34,7 @@ class Offer(PublicIdModel):
     What can be bought: terms at a price, so many, from then till then. ``sold`` is the hot counter.
 
     ``session_id`` names the live session above without knowing it; a selling switch may carry it.
+    ``request_id`` made it, and must carry the same ``content_hash`` again.
     ``is_held_back`` while that session is not open: the offer then keeps its own state and does not sell.
     """
 
@@ -61,9 +62,12 @@ class Offer(PublicIdModel):
     created_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
     drained_at = models.DateTimeField(null=True, blank=True)
+    request_id = models.UUIDField(null=True, blank=True)
+    content_hash = models.BinaryField(max_length=16, null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
+            models.UniqueConstraint(fields=["brand", "request_id"], name="offer_is_made_once_per_request"),
             models.CheckConstraint(condition=Q(sold__gte=0, sold__lte=F("allotment")), name="offer_is_never_oversold"),
             models.CheckConstraint(condition=Q(price_fen__gt=0), name="offer_has_a_price"),
             models.CheckConstraint(

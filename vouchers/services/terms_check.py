@@ -1,0 +1,186 @@
+"""Whether terms can hold at all, kind by kind; asked once, before they are frozen."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, NoReturn
+
+from config.kernel.errors import DomainError
+from vouchers.errors import TermsInvalid
+from vouchers.models import Deal, DealTerms
+from vouchers.verdict import minutes_of, scope_of
+
+MOST_USES = 100
+MOST_USABLE_DAYS = 3_650
+MOST_FEN = 10**9
+
+
+@dataclass(frozen=True)
+class NewTerms:
+    """
+    What a brand writes down; see ``DealTerms`` for each field's meaning.
+
+    Without ``use_list_fen`` there is one use at the list price. Exactly one of ``usable_days`` and
+    the pair ``usable_from``, ``usable_until`` says when it holds.
+    """
+
+    title: str
+    list_price_fen: int
+    use_list_fen: list[int] = field(default_factory=list)
+    face_value_fen: int | None = None
+    discount_rate_bps: int | None = None
+    discount_cap_fen: int | None = None
+    package_groups: list[dict[str, Any]] = field(default_factory=list)
+    bundle_children: list[dict[str, Any]] = field(default_factory=list)
+    min_spend_fen: int = 0
+    usable_from: datetime | None = None
+    usable_until: datetime | None = None
+    usable_days: int | None = None
+    weekdays: list[int] = field(default_factory=list)
+    day_spans: list[list[str]] = field(default_factory=list)
+    blackout_dates: list[date] = field(default_factory=list)
+    store_scope: dict[str, Any] = field(default_factory=dict)
+    product_scope: dict[str, Any] = field(default_factory=dict)
+    stacking_group: str = ""
+    max_per_order: int | None = None
+    refundable_unused: bool = True
+    refunds_on_expiry: bool = True
+    refund_returns_stock: bool = False
+
+    @property
+    def validity(self) -> DealTerms.Validity:
+        return DealTerms.Validity.FIXED if self.usable_days is None else DealTerms.Validity.DAYS
+
+    @property
+    def uses(self) -> list[int]:
+        return self.use_list_fen or [self.list_price_fen]
+
+
+def check(new: NewTerms, *, kind: Deal.Kind, at: datetime) -> None:
+    """
+    Refuse terms that nobody could ever use, or that say two things at once.
+
+    Raises:
+        TermsInvalid: names the field and the reason.
+    """
+    _check_worth(new)
+    _check_time(new, at=at)
+    _check_place(new)
+    KINDS[kind](new)
+    for name, kinds in ONLY_OF.items():
+        if kind not in kinds and getattr(new, name):
+            _refuse(name, f"a {kind.label.lower()} has none", "这种券没有这一项")
+
+
+def _check_worth(new: NewTerms) -> None:
+    if not new.title.strip():
+        _refuse("title", "it needs a title", "缺少名称")
+    if not 0 < new.list_price_fen <= MOST_FEN:
+        _refuse("list_price_fen", "the list price is from 1 fen to 10,000,000 yuan", "门市价超出范围")
+    if not 0 <= new.min_spend_fen <= MOST_FEN:
+        _refuse("min_spend_fen", "a min spend is from 0 to 10,000,000 yuan", "最低消费超出范围")
+    if len(new.uses) > MOST_USES or min(new.uses) < 0:
+        _refuse("use_list_fen", f"1 to {MOST_USES} uses, each worth 0 fen or more", "次数或每次金额超出范围")
+    if sum(new.uses) != new.list_price_fen:
+        _refuse("use_list_fen", "the uses' list prices sum to the list price", "各次金额之和应等于门市价")
+    if new.max_per_order is not None and new.max_per_order < 1:
+        _refuse("max_per_order", "at least one may be used", "每单至少可用一张")
+
+
+def _check_time(new: NewTerms, *, at: datetime) -> None:
+    is_fixed = new.usable_from is not None and new.usable_until is not None
+    says_dates = new.usable_from is not None or new.usable_until is not None
+    if says_dates == (new.usable_days is not None) or says_dates != is_fixed:
+        _refuse("usable_days", "either days after purchase, or both usable_from and usable_until", "有效期二选一")
+    if new.usable_days is not None and not 0 < new.usable_days <= MOST_USABLE_DAYS:
+        _refuse("usable_days", f"1 to {MOST_USABLE_DAYS} days", "有效天数超出范围")
+    if new.usable_from is not None and new.usable_until is not None:
+        if new.usable_until <= new.usable_from:
+            _refuse("usable_until", "it ends before it begins", "结束早于开始")
+        if new.usable_until <= at:
+            _refuse("usable_until", "it has ended already", "有效期已过")
+    if not set(new.weekdays) <= set(range(1, 8)):
+        _refuse("weekdays", "ISO weekdays, 1 (Monday) to 7", "星期为 1 到 7")
+    for span in new.day_spans:
+        _check_span(span)
+
+
+def _check_span(span: list[str]) -> None:
+    try:
+        opens, closes = (minutes_of(moment) for moment in span)
+    except (ValueError, TypeError):
+        _refuse("day_spans", 'pairs such as ["10:00", "26:00"]', "时段格式为 [“10:00”, “26:00”]")
+    if not 0 <= opens < closes <= 48 * 60:
+        _refuse("day_spans", "a span begins before it ends, within two days", "时段结束应晚于开始")
+
+
+def _check_place(new: NewTerms) -> None:
+    try:
+        scope = scope_of(new.store_scope)
+    except (DomainError, ValueError, TypeError, AttributeError):
+        _refuse("store_scope", 'such as {"everywhere": true} or {"stores": ["sto_…"]}', "门店范围格式不对")
+    if not scope.everywhere and not scope.stores and not scope.regions:
+        _refuse("store_scope", "it names no store", "没有任何可用门店")
+
+
+def _check_cash(new: NewTerms) -> None:
+    if new.face_value_fen is None or not 0 < new.face_value_fen <= MOST_FEN:
+        _refuse("face_value_fen", "a cash voucher has a face value", "代金券需要面值")
+    _require_one_use(new)
+
+
+def _check_discount(new: NewTerms) -> None:
+    if new.discount_rate_bps is None or not 0 < new.discount_rate_bps <= 10_000:
+        _refuse("discount_rate_bps", "a share of the bill from 1 to 10,000 ten-thousandths", "折扣比例超出范围")
+    if new.discount_cap_fen is not None and new.discount_cap_fen <= 0:
+        _refuse("discount_cap_fen", "a cap is more than nothing", "封顶金额应大于 0")
+    _require_one_use(new)
+
+
+def _check_times_card(new: NewTerms) -> None:
+    if len(new.uses) < 2:
+        _refuse("use_list_fen", "a times card has two uses or more", "次卡至少两次")
+
+
+def _check_package(new: NewTerms) -> None:
+    if not new.package_groups:
+        _refuse("package_groups", "a package has at least one group", "套餐至少有一组")
+    for group in new.package_groups:
+        items, choose = group.get("items"), group.get("choose")
+        if not isinstance(items, list) or not isinstance(choose, int) or not 1 <= choose <= len(items):
+            _refuse("package_groups", '{"name": …, "items": […], "choose": 1 to all of them}', "套餐选择数超出范围")
+    _require_one_use(new)
+
+
+def _check_bundle(new: NewTerms) -> None:
+    if not new.bundle_children:
+        _refuse("bundle_children", "a bundle has children", "券包至少含一张券")
+    for child in new.bundle_children:
+        count = child.get("count")
+        if not isinstance(child.get("terms"), str) or not isinstance(count, int) or not 1 <= count <= MOST_USES:
+            _refuse("bundle_children", '{"terms": "trm_…", "count": 1 or more}', "券包内容格式不对")
+
+
+def _require_one_use(new: NewTerms) -> None:
+    if len(new.uses) != 1:
+        _refuse("use_list_fen", "this kind is used once", "这种券只能用一次")
+
+
+def _refuse(param: str, reason: str, zh: str) -> NoReturn:
+    raise TermsInvalid(param=param, reason=reason, zh=zh)
+
+
+KINDS: Mapping[Deal.Kind, Callable[[NewTerms], None]] = {
+    Deal.Kind.CASH: _check_cash,
+    Deal.Kind.DISCOUNT: _check_discount,
+    Deal.Kind.TIMES_CARD: _check_times_card,
+    Deal.Kind.PACKAGE: _check_package,
+    Deal.Kind.BUNDLE: _check_bundle,
+}
+ONLY_OF: Mapping[str, frozenset[Deal.Kind]] = {
+    "face_value_fen": frozenset({Deal.Kind.CASH}),
+    "discount_rate_bps": frozenset({Deal.Kind.DISCOUNT}),
+    "discount_cap_fen": frozenset({Deal.Kind.DISCOUNT}),
+    "package_groups": frozenset({Deal.Kind.PACKAGE}),
+    "bundle_children": frozenset({Deal.Kind.BUNDLE}),
+}
