@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from config.kernel import ids
 from livestream.rehearsal.connections import Answer, ConnectionLost, Connections
+from stores.models import Customer
 
 KEEP_TRYING_SECONDS = 120.0
 PAUSE_SECONDS = 0.25
@@ -54,6 +56,11 @@ class Crowd:
     refused: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
 
+    def percentile_ms(self, percent: float) -> float:
+        """Of buyers' waits, every repeat until the answer included."""
+        ordered = sorted(self.latencies_ms)
+        return round(ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))], 1)
+
     async def watch(self, session: str) -> list[Wish]:
         """Look at the live page until it shows its listings."""
         page = await self._insist("GET", f"/api/v1/live/{session}", {}, None, until={200})
@@ -62,14 +69,14 @@ class Crowd:
             for listing in page.json()["listings"]
         ]
 
-    async def buy_all(self, viewers: Sequence[Viewer], session: str, progress: Progress) -> None:
+    async def buy_all(self, viewers: Sequence[Viewer], session: str, promoter: str, progress: Progress) -> None:
         """Let every viewer arrive at her time, buy, and pay if she does."""
         began = time.monotonic()
         with self.journal.open("w") as journal:
 
             async def come(viewer: Viewer) -> None:
                 await asyncio.sleep(viewer.arrives_after - (time.monotonic() - began))
-                if bought := await self._buy(viewer, session):
+                if bought := await self._buy(viewer, session, promoter):
                     journal.write(_line(viewer, bought))
                     if viewer.pays:
                         await self._pay(bought)
@@ -77,7 +84,7 @@ class Crowd:
 
             await _together([come(viewer) for viewer in viewers])
 
-    async def _buy(self, viewer: Viewer, session: str) -> dict[str, Any] | None:
+    async def _buy(self, viewer: Viewer, session: str, promoter: str) -> dict[str, Any] | None:
         for wish in viewer.wishes:
             headers = {"Authorization": f"Bearer {viewer.token}", "Idempotency-Key": (key := str(uuid4()))}
             body = {
@@ -85,12 +92,13 @@ class Crowd:
                 "quantity": viewer.quantity,
                 "unit_price_fen": wish.unit_price_fen,
                 "terms_number": wish.terms_number,
+                "promoter": promoter,
             }
             asked_at = time.perf_counter()
             answer = await self._insist("POST", f"/api/v1/live/{session}/purchases", headers, body)
             self.latencies_ms.append((time.perf_counter() - asked_at) * 1_000)
             if answer.status in (200, 201):
-                return {**answer.json(), "request": key}
+                return {**answer.json(), "request_id": key}
             self.refused[answer.code] += 1
         return None
 
@@ -98,7 +106,12 @@ class Crowd:
         await self._insist("POST", "/pay", {}, bought["payment"]["parameters"], until={200, 201, 202}, at=self.sandbox)
 
     async def each(
-        self, calls: Sequence[tuple[str, dict[str, str], Any]], *, at_once: int, progress: Progress
+        self,
+        calls: Sequence[tuple[str, dict[str, str], Any]],
+        *,
+        at_once: int,
+        progress: Progress,
+        at: Connections | None = None,
     ) -> list[Answer]:
         """POST every (path, headers, body), ``at_once`` at a time; refusals are counted and returned."""
         answers: list[Answer] = []
@@ -106,7 +119,7 @@ class Crowd:
 
         async def work() -> None:
             for path, headers, body in waiting:
-                answer = await self._insist("POST", path, headers, body)
+                answer = await self._insist("POST", path, headers, body, at=at)
                 if answer.status >= 400:
                     self.refused[answer.code] += 1
                 answers.append(answer)
@@ -151,8 +164,8 @@ class Crowd:
 
 def _line(viewer: Viewer, bought: dict[str, Any]) -> str:
     told = {
-        "customer": viewer.customer_id.hex,
-        "request": bought["request"],
+        "customer": ids.public(Customer.PREFIX, viewer.customer_id),
+        "request_id": bought["request_id"],
         "purchase": bought["purchase"],
         "quantity": bought["quantity"],
         "total_fen": bought["total_fen"],

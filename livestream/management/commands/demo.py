@@ -1,0 +1,192 @@
+"""``manage.py demo``: a whole livestream on this machine, from the sale to the audited books."""
+
+import json
+import random
+import time
+from argparse import ArgumentParser
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, call_command
+from rich.console import Console
+from rich.table import Table
+
+from config.kernel.errors import DomainError
+from config.kernel.money import yuan
+from config.kernel.processes import PortTaken, ProcessDied, Processes
+from livestream.models import LiveSession
+from livestream.rehearsal.chain import Chain, open_chain
+from livestream.rehearsal.crowd import Crowd, RehearsalStopped
+from livestream.rehearsal.figures import Books, books
+from livestream.rehearsal.play import Play
+from livestream.rehearsal.sale import open_sale
+from livestream.rehearsal.site import site
+from orders.invariants import auditing, journal
+from stores.services.generated_stores import BRAND_NAME
+
+ARRIVALS = settings.BASE_DIR.parent / "shared" / "data" / "spike" / "live_grab_arrivals.csv"
+FAULTS = {"duplicate": 0.02, "delay_seconds": 0.5, "disorder": 0.02, "lose": 0.005, "fail_refunds": 0.01, "seed": 7}
+UNPAID_AFTER_SECONDS = 20
+
+
+class Command(BaseCommand):
+    help = (
+        "Play a livestream: a brand sells to simulated viewers over HTTP, vouchers are issued, clerks redeem and "
+        "undo, customers refund, and the books are audited. Without --exit the site stays up afterwards."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--exit", action="store_true", help="end after the summary instead of keeping the site up")
+        parser.add_argument("--orders", type=int, default=5_000, help="how many viewers buy (default: %(default)s)")
+        parser.add_argument(
+            "--stores", metavar="N|FILE", default="5000", help="how many generated stores, or a CSV file"
+        )
+        parser.add_argument("--seed", type=int, default=20260601, help="of everybody's choices (default: %(default)s)")
+        parser.add_argument("--port", type=int, default=8000, help="where the site answers (default: %(default)s)")
+        parser.add_argument(
+            "--sandbox-port", type=int, default=8009, help="the sandbox provider (default: %(default)s)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["orders"] < 100:
+            raise CommandError("--orders: at least 100, or some of the figures would be zero by chance.")
+        stores, stores_csv = _stores(options["stores"])
+        console = Console(stderr=False)
+        try:
+            call_command("migrate", verbosity=0)
+            with site(
+                port=options["port"],
+                sandbox_port=options["sandbox_port"],
+                HEXIAO_UNPAID_AFTER_SECONDS=str(UNPAID_AFTER_SECONDS),
+            ) as processes:
+                self._play(console, processes, stores=stores, stores_csv=stores_csv, options=options)
+        except (PortTaken, ProcessDied, RehearsalStopped) as error:
+            raise CommandError(str(error)) from error
+        except DomainError as refusal:
+            raise CommandError(f"{refusal.message('en')} {refusal.details}") from refusal
+        except KeyboardInterrupt:
+            console.print("\nstopped")
+
+    def _play(
+        self, console: Console, processes: Processes, *, stores: int, stores_csv: Path | None, options: dict[str, Any]
+    ) -> None:
+        at = datetime.now(UTC)
+        chain = open_chain(name=BRAND_NAME, stores=stores, stores_csv=stores_csv, at=at)
+        session = open_sale(brand_id=chain.brand.id, orders=options["orders"], at=at)
+        console.print(
+            f"{chain.brand.name} opens a livestream · {chain.store_count:,} stores · {options['orders']:,} viewers"
+        )
+        began = time.monotonic()
+        play = Play(
+            chain=chain,
+            session=session,
+            site_port=options["port"],
+            sandbox_port=options["sandbox_port"],
+            processes=processes,
+            console=console,
+            journal=settings.LOCAL_DIR / "acknowledged.jsonl",
+            luck=random.Random(options["seed"]),  # noqa: S311 - a rehearsal that can be repeated, no secret
+        )
+        sale = play.act_out(options["orders"], ARRIVALS, FAULTS)
+        found = books(chain.brand.id)
+        violations = _audit(play.journal)
+        seconds = round(time.monotonic() - began, 1)
+        _write_sign_ins(chain, session, options)
+        _print_summary(console, found, sale, seconds=seconds, violations=violations)
+        if not options["exit"]:
+            _print_sign_ins(console, chain, options["port"])
+            while True:
+                processes.check()
+                time.sleep(0.5)
+        self.stdout.write(json.dumps(_report(found, sale, seconds=seconds, violations=violations)))
+        if violations or not found.add_up:
+            raise CommandError("The books do not add up: see the summary above and run `./manage.py audit`.")
+
+
+def _stores(wanted: str) -> tuple[int, Path | None]:
+    if wanted.isdigit():
+        return int(wanted), None
+    if not Path(wanted).is_file():
+        raise CommandError(f"--stores: {wanted} is neither a number nor a file.")
+    return 0, Path(wanted)
+
+
+def _audit(acknowledged: Path) -> int:
+    with auditing.one_snapshot():
+        results = [*auditing.look_at_everything(progress=auditing.silent)]
+        with acknowledged.open() as lines:
+            results.append(journal.compare(lines))
+    return auditing.violations(results)
+
+
+def _report(found: Books, sale: Crowd, *, seconds: float, violations: int) -> dict[str, Any]:
+    return {
+        "seconds": seconds,
+        "accepted": found.accepted,
+        "closed_unpaid": found.closed_unpaid,
+        "sold": found.sold,
+        "issued": found.issued,
+        "redeemed": found.redeemed,
+        "partly_used": found.partly_used,
+        "refunded": found.refunded,
+        "expired": found.expired,
+        "open": found.open,
+        "accept_per_s": found.accept_per_s,
+        "accept_p99_ms": sale.percentile_ms(99),
+        "violations": violations,
+    }
+
+
+def _print_summary(console: Console, found: Books, sale: Crowd, *, seconds: float, violations: int) -> None:
+    table = Table(title="What the books say", show_header=False, title_justify="left")
+    for name, value in (
+        (
+            "accepted",
+            f"{found.accepted:,} vouchers at {found.accept_per_s:,.0f} orders/s, p99 {sale.percentile_ms(99)} ms",
+        ),
+        ("  closed unpaid", f"{found.closed_unpaid:,} (stock and allowance given back)"),
+        ("  sold = issued", f"{found.sold:,} = {found.issued:,}"),
+        (
+            "    redeemed · partly used",
+            f"{found.redeemed:,} · {found.partly_used:,} ({found.undone:,} redemptions undone)",
+        ),
+        ("    refunded · expired", f"{found.refunded:,} · {found.expired:,}"),
+        ("    open", f"{found.open:,}"),
+        ("turned away", ", ".join(f"{code} {count:,}" for code, count in sale.refused.most_common()) or "nobody"),
+        ("asked again", f"{sale.repeated:,} requests, each with its first key"),
+        *((f"account {kind}", yuan(fen)) for kind, fen in found.balances_fen.items()),
+        ("audit", f"violations: {violations}" + ("" if found.add_up else "; THE COUNTS DO NOT ADD UP")),
+        ("took", f"{seconds} s"),
+    ):
+        table.add_row(name, value)
+    console.print(table)
+
+
+def _write_sign_ins(chain: Chain, session: LiveSession, options: dict[str, Any]) -> None:
+    """Shell variables for the journey in README.md."""
+    values = {
+        "URL": f"http://127.0.0.1:{options['port']}",
+        "SANDBOX": f"http://127.0.0.1:{options['sandbox_port']}",
+        "API_KEY": chain.api_key,
+        "SESSION": session.public_id,
+        "STORE": chain.counters[0][0].public_id,
+        "CLERK": chain.counters[0][1].username,
+        "MANAGER": chain.manager.username,
+        "OWNER": chain.owner.username,
+        "PASSWORD": chain.password,
+    }
+    path = settings.LOCAL_DIR / "demo.env"
+    path.touch(mode=0o600)
+    path.write_text("".join(f"{name}='{value}'\n" for name, value in values.items()))
+
+
+def _print_sign_ins(console: Console, chain: Chain, port: int) -> None:
+    console.print(f"\nThe site stays up on http://127.0.0.1:{port} · its API: http://127.0.0.1:{port}/api/docs/")
+    console.print(
+        f"sign in as {chain.owner.username}, {chain.manager.username} or {chain.counters[0][1].username}, "
+        f"password {chain.password}",
+        highlight=False,
+    )
+    console.print("the README's curl journey starts with: . .local/demo.env · Ctrl-C stops everything", highlight=False)

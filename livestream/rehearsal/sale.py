@@ -1,0 +1,95 @@
+"""What the rehearsal sells: three offers in one livestream, enough that the hot one sells out and the rest do not."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from livestream.models import LiveSession
+from livestream.rehearsal.chain import INSTALLER
+from livestream.services import commission_plans, listings, promoters, sessions
+from vouchers.models import Deal
+from vouchers.services import deals, offers
+
+PROMOTER_CODE = "aqing"
+
+
+@dataclass(frozen=True)
+class Article:
+    """A deal as it is listed; ``share`` of the crowd's orders is its allotment."""
+
+    out_id: str
+    kind: Deal.Kind
+    title: str
+    price_fen: int
+    share: float
+    terms: deals.NewTerms
+
+
+ARTICLES = (
+    Article(
+        "cash-20-hot",
+        Deal.Kind.CASH,
+        "20 元代金券（首播价）",
+        990,
+        0.3,
+        deals.NewTerms(title="20 元代金券（首播价）", face_value_fen=2_000, list_price_fen=2_000, usable_days=30),
+    ),
+    Article(
+        "cash-50",
+        Deal.Kind.CASH,
+        "50 元代金券",
+        3_990,
+        1.5,
+        deals.NewTerms(
+            title="50 元代金券", face_value_fen=5_000, list_price_fen=5_000, usable_days=60, refund_returns_stock=True
+        ),
+    ),
+    Article(
+        "card-3",
+        Deal.Kind.TIMES_CARD,
+        "鲜果茶三次卡",
+        3_900,
+        1.5,
+        deals.NewTerms(title="鲜果茶三次卡", list_price_fen=5_400, use_list_fen=[1_900, 1_800, 1_700], usable_days=90),
+    ),
+)
+
+
+def open_sale(*, brand_id: UUID, orders: int, at: datetime) -> LiveSession:
+    """A livestream with its offers on sale, a promoter and the rates that each sale will freeze."""
+    promoter = promoters.create(brand_id=brand_id, code=PROMOTER_CODE, name="阿青", by=INSTALLER, at=at).row
+    session = sessions.create(brand_id=brand_id, title="青屿茶 首场直播", request_id=uuid4(), by=INSTALLER, at=at).row
+    commission_plans.create(
+        brand_id=brand_id,
+        promoter_id=promoter.id,
+        promoter_rate_bps=500,
+        provider_rate_bps=200,
+        request_id=uuid4(),
+        by=INSTALLER,
+        at=at,
+    )
+    for article in ARTICLES:
+        allotment = max(10, int(orders * article.share))
+        deal = deals.create(
+            brand_id=brand_id,
+            out_id=article.out_id,
+            kind=article.kind,
+            name=article.title,
+            total=allotment,
+            by=INSTALLER,
+            at=at,
+        ).row
+        terms = deals.publish_terms(deal=deal, new=article.terms, by=INSTALLER, at=at).row
+        offer = offers.create(
+            terms=terms,
+            price_fen=article.price_fen,
+            allotment=allotment,
+            per_customer_limit=5,
+            opens_at=at,
+            request_id=uuid4(),
+            by=INSTALLER,
+            at=at,
+        ).row
+        listings.list_offer(session=session, offer_id=offer.id, by=INSTALLER, at=at)
+        offers.open_offer(offer=offer, by=INSTALLER, at=at)
+    return sessions.open_session(session=session, by=INSTALLER, at=at)
