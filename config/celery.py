@@ -39,6 +39,8 @@ def every(seconds: float, task_name: str, queue: str) -> dict[str, Any]:
 
 app.conf.beat_schedule = {
     "apply-notices": every(1, "orders.apply_notices", "issue"),
+    "close-unpaid": every(5, "orders.close_unpaid", "outside"),
+    "send-refunds": every(2, "orders.send_refunds", "outside"),
     "issue-paid": every(2, "orders.issue_paid", "issue"),
     "expire-due": every(30, "vouchers.expire_due", "issue"),
     "fold-transfers": every(5, "orders.fold_transfers", "issue"),

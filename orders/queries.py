@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from config.kernel.pipeline import as_jsonb, pipelined
+from orders.models import Refund
 
 PURCHASE_STATUSES = """
     SELECT p.id, p.customer_id, p.offer_id, p.quantity, p.unit_price_fen, p.total_fen, p.status, p.accepted_at,
@@ -68,3 +69,9 @@ def paid_by(purchase_ids: Collection[UUID]) -> dict[UUID, PaidBy]:
     with connection.cursor() as cursor:
         cursor.execute(PAID_BY, [list(purchase_ids)])
         return {row[0]: PaidBy(*row) for row in cursor.fetchall()}
+
+
+def refunds_given_up(*, limit: int) -> list[Refund]:
+    """The work list: refunds their provider refused as often as they are sent, oldest first."""
+    refused = Refund.objects.filter(status=Refund.Status.FAILED, attempts__gte=Refund.MOST_ATTEMPTS)
+    return list(refused.select_related("payment").order_by("requested_at", "id")[:limit])

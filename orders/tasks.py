@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from orders.invariants import auditing
-from orders.services import folding, issuing, notices, refunds
+from orders.services import folding, issuing, notices, refund_sending, refunds, unpaid
 
 log = logging.getLogger(__name__)
 
@@ -57,3 +57,20 @@ def audit_recent() -> None:
     for result in results:
         for rule, count in result.broken.items():
             log.error("audit: %s %s is broken %d times, first %s", result.invariant, rule, count, result.first[rule])
+
+
+@shared_task(name="orders.close_unpaid")
+def close_unpaid() -> None:
+    """Purchases nobody paid in time, after asking the provider; a silent one is left for the next tick."""
+    for _ in range(BATCHES_AT_MOST):
+        swept = unpaid.close_unpaid(limit=500, at=timezone.now())
+        if not swept.closed + swept.captured:
+            return
+
+
+@shared_task(name="orders.send_refunds")
+def send_refunds() -> None:
+    """Refunds on their way to their providers."""
+    for _ in range(BATCHES_AT_MOST):
+        if not refund_sending.send_refunds(limit=100, at=timezone.now()):
+            return

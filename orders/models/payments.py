@@ -96,6 +96,7 @@ class Refund(PublicIdModel):
     """
 
     PREFIX: ClassVar[str] = "rfd"
+    MOST_ATTEMPTS: ClassVar[int] = 8  # refused so often, it becomes people's work
 
     class Status(models.TextChoices):
         REQUESTED = "requested"
