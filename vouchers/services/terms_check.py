@@ -119,7 +119,8 @@ def _check_place(new: NewTerms) -> None:
         scope = scope_of(new.store_scope)
     except (DomainError, ValueError, TypeError, AttributeError):
         _refuse("store_scope", 'such as {"everywhere": true} or {"stores": ["sto_…"]}', "门店范围格式不对")
-    if not scope.everywhere and not scope.stores and not scope.regions:
+    names_places = "stores" in new.store_scope or "regions" in new.store_scope
+    if names_places and not scope.stores and not scope.regions:
         _refuse("store_scope", "it names no store", "没有任何可用门店")
 
 
