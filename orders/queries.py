@@ -6,9 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from config.kernel.pipeline import as_jsonb, pipelined
-from orders.models import Refund
+from orders.models import Purchase, Refund
 
 PURCHASE_STATUSES = """
     SELECT p.id, p.customer_id, p.offer_id, p.quantity, p.unit_price_fen, p.total_fen, p.status, p.accepted_at,
@@ -75,3 +76,14 @@ def refunds_given_up(*, limit: int) -> list[Refund]:
     """The work list: refunds their provider refused as often as they are sent, oldest first."""
     refused = Refund.objects.filter(status=Refund.Status.FAILED, attempts__gte=Refund.MOST_ATTEMPTS)
     return list(refused.select_related("payment").order_by("requested_at", "id")[:limit])
+
+
+def purchases_of(customer_id: UUID) -> QuerySet[Purchase]:
+    """What a customer may see of purchases: her own."""
+    return Purchase.objects.filter(customer_id=customer_id)
+
+
+def refunds_of_brand(brand_id: UUID, *, status: str | None = None) -> QuerySet[Refund]:
+    """A brand's refunds; in the status FAILED they wait for people."""
+    found = Refund.objects.filter(purchase__brand_id=brand_id)
+    return found.filter(status=status) if status else found

@@ -3,8 +3,14 @@
 from django.urls import URLPattern, URLResolver, path
 
 from orders.api.payments import PaymentAttempts, PaymentNotices
+from orders.api.purchases import PurchaseDetail, PurchaseList
+from orders.api.refunds import RefundList, VoucherRefunds
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("purchases", PurchaseList.as_view()),
+    path("purchases/<str:purchase>", PurchaseDetail.as_view()),
     path("purchases/<str:purchase>/payment", PaymentAttempts.as_view()),
     path("payments/<str:provider>/notices", PaymentNotices.as_view()),
+    path("vouchers/<str:voucher>/refund", VoucherRefunds.as_view()),
+    path("refunds", RefundList.as_view()),
 ]
