@@ -9,7 +9,7 @@ from django.db import transaction
 from config.kernel.jobs import nudge_after_commit
 from config.kernel.pipeline import pipelined
 from orders.providers.interface import EventKind, NoticeEvent
-from orders.services import captures, inbox
+from orders.services import captures, inbox, refund_results
 from orders.services.inbox import Outcome, StoredNotice
 
 # Sorted, so that two batches with the same events wait for each other in one direction only.
@@ -25,6 +25,7 @@ STORE = """
 """
 
 CAPTURES = (EventKind.PAYMENT_CAPTURED,)
+REFUND_RESULTS = (EventKind.REFUND_SUCCEEDED, EventKind.REFUND_FAILED)
 
 
 def store_notices(notices: Sequence[NoticeEvent], *, at: datetime) -> int:
@@ -44,12 +45,13 @@ def store_notices(notices: Sequence[NoticeEvent], *, at: datetime) -> int:
 
 def apply_notices(*, limit: int, at: datetime) -> int:
     """
-    Apply up to ``limit`` stored captures; say how many were taken.
+    Apply up to ``limit`` stored captures and as many refund results; say how many were taken.
 
     Workers share the inbox: each claims rows nobody holds. One of something we do not know is put
     off and alarmed, and holds up nobody.
     """
-    return _apply(CAPTURES, captures.apply, limit=limit, at=at)
+    taken = _apply(CAPTURES, captures.apply, limit=limit, at=at)
+    return taken + _apply(REFUND_RESULTS, refund_results.apply, limit=limit, at=at)
 
 
 Apply = Callable[..., dict[int, Outcome | None]]
