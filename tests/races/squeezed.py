@@ -1,0 +1,55 @@
+"""One act squeezed into another: begun when the other has looked and not yet written."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+
+PATIENCE_SECONDS = 0.5
+"""How long the outer act waits for the inner one: for ever, if a lock makes the inner one wait for the outer."""
+
+
+class Squeezed:
+    """The inner act; ``answer()`` after the outer act has ended."""
+
+    def __init__(self, act: Callable[[], Any]) -> None:
+        self._act = act
+        self._answer: Any = None
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Start it, once, and wait until it is done or must be waiting for a lock."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run)
+            self._thread.start()
+            self._thread.join(PATIENCE_SECONDS)
+
+    def answer(self) -> Any:
+        assert self._thread is not None, "the outer act never came to the place of the squeeze"
+        self._thread.join(30)
+        assert not self._thread.is_alive(), "the inner act hangs"
+        return self._answer
+
+    def _run(self) -> None:
+        try:
+            self._answer = self._act()
+        except Exception as error:  # noqa: BLE001 - the test looks at every outcome
+            self._answer = error
+        finally:
+            connection.close()
+
+
+def squeeze(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, act: Callable[[], Any]) -> Squeezed:
+    """Begin ``act`` right after this thread's first call of ``module.name`` has returned."""
+    real, inner, outer_thread = getattr(module, name), Squeezed(act), threading.current_thread()
+
+    def then_squeeze(*args: Any, **kwargs: Any) -> Any:
+        answer = real(*args, **kwargs)
+        if threading.current_thread() is outer_thread:
+            inner.begin()
+        return answer
+
+    monkeypatch.setattr(module, name, then_squeeze)
+    return inner
