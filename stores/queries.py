@@ -5,7 +5,7 @@ What the caller does not reach is not there (404); what she reaches in a role th
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -21,6 +21,7 @@ from django.db.models.functions import ASin, Cast, Cos, Least, Power, Radians, S
 from config.kernel import ids
 from config.kernel.caller import Caller, CallerKind
 from config.kernel.errors import NotAllowed, NotFound
+from config.kernel.pipeline import Cursor, Send
 from stores.business_days import business_date
 from stores.errors import BrandNotFound, BrandRequired, StoreNotFound
 from stores.models import Brand, Staff, Store, StoreEntity
@@ -131,17 +132,21 @@ def stores_for_clerks(
     """
     if not pairs:
         return {}
-    store_ids, user_ids = zip(*set(pairs), strict=True)
-    given: dict[str, Any] = {
-        "store_ids": list(store_ids),
-        "user_ids": list(user_ids),
-        "at": at,
-        "roles": [role.value for role in roles_with(permission)],
-    }
     with connection.cursor() as cursor:
-        cursor.execute(CLERKS, given)
-        rows = cursor.fetchall()
-    return {(row[0], row[1]): found for row in rows if (found := _clerk_store(row, at)) is not None}
+        cursor.execute(CLERKS, _clerks_given(pairs, at, permission))
+        return _clerk_stores(cursor.fetchall(), at)
+
+
+def send_clerks(
+    send: Send, pairs: Collection[tuple[UUID, UUID]], at: datetime, *, permission: Permission = Permission.REDEEM
+) -> Cursor:
+    """Ask ``stores_for_clerks`` on the caller's trip, its plan kept; ``clerk_stores`` reads the answer."""
+    return send(CLERKS, _clerks_given(pairs, at, permission))
+
+
+def clerk_stores(asked: Cursor, at: datetime) -> dict[tuple[UUID, UUID], ClerkStore]:
+    """The answer to ``send_clerks``, in the form of ``stores_for_clerks``."""
+    return _clerk_stores(asked.fetchall(), at)
 
 
 def store_for_staff(
@@ -273,6 +278,20 @@ def nearest_stores(stores: QuerySet[Store], *, latitude: float, longitude: float
         .order_by("metres", "id")[:limit]
     )
     return [NearStore(store=store, distance_metres=round(store.metres)) for store in near]
+
+
+def _clerks_given(pairs: Collection[tuple[UUID, UUID]], at: datetime, permission: Permission) -> dict[str, Any]:
+    distinct = set(pairs)
+    return {
+        "store_ids": [store_id for store_id, _ in distinct],
+        "user_ids": [user_id for _, user_id in distinct],
+        "at": at,
+        "roles": [role.value for role in roles_with(permission)],
+    }
+
+
+def _clerk_stores(rows: Iterable[Sequence[Any]], at: datetime) -> dict[tuple[UUID, UUID], ClerkStore]:
+    return {(row[0], row[1]): found for row in rows if (found := _clerk_store(row, at)) is not None}
 
 
 def _clerk_store(row: Sequence[Any], at: datetime) -> ClerkStore | None:

@@ -37,9 +37,10 @@ FACTS = """
             'voucher', v.id, 'serial', gone.serial, 'redemption', gone.redemption, 'redeemed', gone.redeemed_at,
             'store', gone.store_id, 'name', gone.name, 'refunding', gone.refunding_at
         ))
-        FROM jsonb_to_recordset(%(codes)s::jsonb) AS k(b uuid, c text)
+        FROM (SELECT DISTINCT s.brand_id, k.c FROM jsonb_to_recordset(%(codes)s::jsonb) AS k(s uuid, c text)
+              JOIN stores_store s ON s.id = k.s) k
         CROSS JOIN LATERAL (
-            SELECT id FROM vouchers_voucher WHERE brand_id = k.b AND issuer = 'own' AND code = k.c LIMIT 1
+            SELECT id FROM vouchers_voucher WHERE brand_id = k.brand_id AND issuer = 'own' AND code = k.c LIMIT 1
         ) v
         CROSS JOIN LATERAL (
             SELECT r.serial, r.id AS redemption, r.redeemed_at, r.store_id, s.name,
@@ -84,8 +85,8 @@ class Facts:
 
 
 def codes_as_jsonb(codes: Iterable[tuple[UUID, str]]) -> str:
-    """(brand, code) pairs as a statement's parameter."""
-    return as_jsonb([{"b": brand_id, "c": code} for brand_id, code in codes])
+    """(store of the code's brand, code) pairs as a statement's parameter."""
+    return as_jsonb([{"s": store_id, "c": code} for store_id, code in codes])
 
 
 def send_facts(send: Send, *, keys: Iterable[RequestKey], codes: Iterable[tuple[UUID, str]]) -> Cursor:

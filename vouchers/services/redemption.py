@@ -13,11 +13,11 @@ from config.accounts.models import User
 from config.kernel.errors import DomainError
 from config.kernel.pipeline import pipelined
 from stores.models import Store
-from stores.queries import ClerkStore, stores_for_clerks
+from stores.queries import ClerkStore, clerk_stores, send_clerks
 from vouchers.codes import is_well_formed, normalise
 from vouchers.models import Redemption
 from vouchers.queries.answers import Redeemed
-from vouchers.queries.facts import Facts, facts_of, send_facts
+from vouchers.queries.facts import facts_of, send_facts
 from vouchers.queries.refusals import with_nearest
 from vouchers.services import voucher_locks
 from vouchers.services.redemption_batch import MOST_AT_ONCE, Asked, RedemptionBatch, RequestTakenMeanwhile
@@ -99,9 +99,7 @@ def _redeem_once(
     requests: Sequence[RedeemRequest], *, at: datetime
 ) -> tuple[list[Redeemed | DomainError], RedemptionBatch]:
     with transaction.atomic(durable=True):
-        stores = stores_for_clerks([(request.store_id, request.operator_id) for request in requests], at)
-        asked = [_asked(request, stores.get((request.store_id, request.operator_id))) for request in requests]
-        batch = _locked(asked, at=at)
+        asked, batch = _locked(requests, at=at)
         answers = [batch.decide(one) for one in asked]
         if batch.redemptions:
             batch.write()
@@ -109,22 +107,34 @@ def _redeem_once(
     return answers, batch
 
 
-def _asked(request: RedeemRequest, store: ClerkStore | None) -> Asked:
-    # One more than may come is enough to refuse; a request of a million codes costs no more.
-    codes = tuple(normalise(code) for code in request.codes[: MOST_AT_ONCE + 1])
-    key = (request.store_id, request.request_id)
-    return Asked(key, request.operator_id, store, codes, request.bill_fen, content_hash(codes, request.bill_fen))
+def _locked(requests: Sequence[RedeemRequest], *, at: datetime) -> tuple[list[Asked], RedemptionBatch]:
+    """
+    Lock every voucher that is named, then look, on one trip: two copies of a request may come together.
 
-
-def _locked(asked: Sequence[Asked], *, at: datetime) -> RedemptionBatch:
-    """Lock every voucher that is named, then look, on one trip: two copies of a request may come together."""
-    reachable = [one for one in asked if one.store is not None]
-    if not reachable:
-        return RedemptionBatch(vouchers={}, facts=Facts({}, {}, {}), at=at)
-    codes = {(one.store.brand_id, code) for one in reachable if one.store for code in one.codes if is_well_formed(code)}
+    Who may redeem where is asked on the same trip; a stranger's request locks for its moment and is refused.
+    """
+    # One code more than may come is enough to refuse; a request of a million codes costs no more.
+    typed = [tuple(normalise(code) for code in request.codes[: MOST_AT_ONCE + 1]) for request in requests]
+    wanted = {
+        (request.store_id, code)
+        for request, codes in zip(requests, typed, strict=True)
+        for code in codes
+        if is_well_formed(code)
+    }
     with pipelined() as send:
-        locking = voucher_locks.send_lock(send, codes)
-        asking = send_facts(send, keys={one.key for one in reachable}, codes=codes)
+        working = send_clerks(send, {(request.store_id, request.operator_id) for request in requests}, at)
+        locking = voucher_locks.send_lock(send, wanted)
+        asking = send_facts(send, keys={(request.store_id, request.request_id) for request in requests}, codes=wanted)
+    stores = clerk_stores(working, at)
     vouchers = {(voucher.brand_id, voucher.code): voucher for voucher in voucher_locks.vouchers_of(locking.fetchall())}
     facts = facts_of(asking, terms_ids={voucher.terms_id for voucher in vouchers.values()})
-    return RedemptionBatch(vouchers=vouchers, facts=facts, at=at)
+    asked = [
+        _asked(request, codes, stores.get((request.store_id, request.operator_id)))
+        for request, codes in zip(requests, typed, strict=True)
+    ]
+    return asked, RedemptionBatch(vouchers=vouchers, facts=facts, at=at)
+
+
+def _asked(request: RedeemRequest, codes: tuple[str, ...], store: ClerkStore | None) -> Asked:
+    key = (request.store_id, request.request_id)
+    return Asked(key, request.operator_id, store, codes, request.bill_fen, content_hash(codes, request.bill_fen))

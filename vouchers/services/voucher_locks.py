@@ -34,14 +34,15 @@ COLUMNS = (
 LOCK_BY_CODE = f"""
     SELECT {", ".join(COLUMNS)} FROM vouchers_voucher v
     WHERE v.issuer = 'own' AND (v.brand_id, v.code) IN
-        (SELECT k.b, k.c FROM jsonb_to_recordset(%(codes)s::jsonb) AS k(b uuid, c text))
+        (SELECT s.brand_id, k.c FROM jsonb_to_recordset(%(codes)s::jsonb) AS k(s uuid, c text)
+         JOIN stores_store s ON s.id = k.s)
     ORDER BY v.brand_id, v.issuer, v.code
     FOR NO KEY UPDATE OF v
 """  # noqa: S608 - constants
 
 
 def send_lock(send: Send, codes: Iterable[tuple[UUID, str]]) -> Cursor:
-    """Lock our own vouchers by (brand, code); ``vouchers_of`` reads the answer."""
+    """Lock our own vouchers by (store of their brand, code); ``vouchers_of`` reads the answer."""
     return send(LOCK_BY_CODE, {"codes": codes_as_jsonb(codes)})
 
 
