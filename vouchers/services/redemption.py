@@ -1,16 +1,15 @@
 """Redeeming at the counter: one engine for a single clerk's request and for many gathered by the lane."""
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import orjson
 from django.db import transaction
 
 from config.accounts.models import User
 from config.kernel.errors import DomainError
+from config.kernel.idempotency import content_hash
 from config.kernel.pipeline import pipelined
 from stores.models import Store
 from stores.queries import ClerkStore, clerk_stores, send_clerks
@@ -90,11 +89,6 @@ def redeem_batch(requests: Sequence[RedeemRequest], *, at: datetime) -> list[Red
     raise AssertionError("every key was taken meanwhile, and none of them can be found")
 
 
-def content_hash(codes: Iterable[str], bill_fen: int | None) -> bytes:
-    """What a request_id must carry again: the codes in any order, each as often, and the bill."""
-    return hashlib.blake2b(orjson.dumps([sorted(codes), bill_fen]), digest_size=16).digest()
-
-
 def _redeem_once(
     requests: Sequence[RedeemRequest], *, at: datetime
 ) -> tuple[list[Redeemed | DomainError], RedemptionBatch]:
@@ -137,4 +131,5 @@ def _locked(requests: Sequence[RedeemRequest], *, at: datetime) -> tuple[list[As
 
 def _asked(request: RedeemRequest, codes: tuple[str, ...], store: ClerkStore | None) -> Asked:
     key = (request.store_id, request.request_id)
-    return Asked(key, request.operator_id, store, codes, request.bill_fen, content_hash(codes, request.bill_fen))
+    content = content_hash(codes=sorted(codes), bill_fen=request.bill_fen)
+    return Asked(key, request.operator_id, store, codes, request.bill_fen, content)
