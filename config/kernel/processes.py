@@ -9,7 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
+from typing import Any
 
 STOP_SECONDS = 20.0
 
@@ -28,20 +29,23 @@ class Processes:
     ``with Processes(log_folder) as processes: processes.start("site", […])``.
 
     Each child leads a process group of its own, so that Ctrl-C reaches only the command, and stopping
-    reaches a child's own children too.
+    reaches a child's own children too. SIGTERM ends the block as Ctrl-C does, by ``KeyboardInterrupt``.
     """
 
     log_folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _usual: Any = None
 
     def __enter__(self) -> "Processes":
         self.log_folder.mkdir(parents=True, exist_ok=True)
+        self._usual = signal.signal(signal.SIGTERM, _interrupt)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        signal.signal(signal.SIGTERM, self._usual)
         for process in reversed(self.running.values()):
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -91,6 +95,10 @@ class Processes:
             if time.monotonic() > until:
                 raise ProcessDied(f"nothing answers on port {port} after {seconds:.0f} s; see {self.log_folder}")
             time.sleep(0.05)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def answers(port: int) -> bool:
