@@ -159,9 +159,10 @@ class GroupCommit(Generic[Request, Answer]):
                 # Whether the commit arrived is unknown; the keys make asking again safe.
                 connection.close()
                 if is_last:
-                    log.exception("%s: a batch of %d has an unknown outcome", self.name, len(requests))
+                    # A line, not a trace: while a database is away there is one of these a batch.
+                    log.error("%s: a batch of %d has an unknown outcome: %s", self.name, len(requests), error)
                 else:
-                    log.warning("%s: running a batch of %d once more after: %s", self.name, len(requests), error)
+                    log.info("%s: running a batch of %d once more after: %s", self.name, len(requests), error)
             except Exception:
                 if len(requests) == 1:
                     log.exception("%s: a request fails by itself: %r", self.name, requests[0])

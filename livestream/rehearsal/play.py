@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,10 +64,19 @@ class Play:
     journal: Path
     luck: random.Random
 
-    def act_out(self, orders: int, arrivals: Path | None, faults: dict[str, Any]) -> Crowd:
+    def act_out(
+        self,
+        orders: int,
+        arrivals: Path | None,
+        faults: dict[str, Any],
+        *,
+        during_the_sale: AbstractContextManager[None],
+    ) -> Crowd:
         """Every act in order, the provider misbehaving as told; the crowd of the sale comes back."""
         self._misbehave(faults)
-        sale = self.sell(orders, arrivals)
+        with during_the_sale:
+            sale = self.sell(orders, arrivals)
+        connection.close()  # it may have been cut meanwhile
         self.wait_until_nothing("出券 · vouchers issued", "unissued")
         self.redeem()
         self.undo()
@@ -187,6 +196,9 @@ class Play:
                 await crowd.each(calls, at_once=16, progress=step)
 
         self._run(act(), crowd)
+        if crowd.refused:
+            told = ", ".join(f"{code} {count:,}" for code, count in crowd.refused.most_common())
+            self.console.print(f"  refused: {told}", style="yellow")
         return crowd
 
     def _crowd(self) -> Crowd:

@@ -4,6 +4,7 @@ import json
 import random
 import time
 from argparse import ArgumentParser
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from livestream.rehearsal.figures import Books, books
 from livestream.rehearsal.play import Play
 from livestream.rehearsal.sale import open_sale
 from livestream.rehearsal.site import site
+from livestream.rehearsal.trouble import NotOurEngines, require_own_engines, trouble
 from orders.invariants import auditing, journal
 from stores.services.generated_stores import BRAND_NAME
 
@@ -43,6 +45,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--stores", metavar="N|FILE", default="5000", help="how many generated stores, or a CSV file"
         )
+        parser.add_argument(
+            "--trouble",
+            action="store_true",
+            help="in the middle of the sale freeze and wipe Redis and stop PostgreSQL for 20 s (embedded engines only)",
+        )
         parser.add_argument("--seed", type=int, default=20260601, help="of everybody's choices (default: %(default)s)")
         parser.add_argument("--port", type=int, default=8000, help="where the site answers (default: %(default)s)")
         parser.add_argument(
@@ -55,6 +62,8 @@ class Command(BaseCommand):
         stores, stores_csv = _stores(options["stores"])
         console = Console(stderr=False)
         try:
+            if options["trouble"]:
+                require_own_engines()
             call_command("migrate", verbosity=0)
             with site(
                 port=options["port"],
@@ -62,7 +71,7 @@ class Command(BaseCommand):
                 HEXIAO_UNPAID_AFTER_SECONDS=str(UNPAID_AFTER_SECONDS),
             ) as processes:
                 self._play(console, processes, stores=stores, stores_csv=stores_csv, options=options)
-        except (PortTaken, ProcessDied, RehearsalStopped) as error:
+        except (NotOurEngines, PortTaken, ProcessDied, RehearsalStopped) as error:
             raise CommandError(str(error)) from error
         except DomainError as refusal:
             raise CommandError(f"{refusal.message('en')} {refusal.details}") from refusal
@@ -89,7 +98,8 @@ class Command(BaseCommand):
             journal=settings.LOCAL_DIR / "acknowledged.jsonl",
             luck=random.Random(options["seed"]),  # noqa: S311 - a rehearsal that can be repeated, no secret
         )
-        sale = play.act_out(options["orders"], ARRIVALS, FAULTS)
+        with_trouble = trouble(console) if options["trouble"] else nullcontext()
+        sale = play.act_out(options["orders"], ARRIVALS, FAULTS, during_the_sale=with_trouble)
         found = books(chain.brand.id)
         violations = _audit(play.journal)
         seconds = round(time.monotonic() - began, 1)
