@@ -63,6 +63,16 @@ def test_every_operation_has_a_name_of_its_own() -> None:
     assert len(operations) == len(set(operations))
 
 
+def test_an_operation_is_secured_by_credentials_that_the_document_defines() -> None:
+    known = set(document()["components"]["securitySchemes"])
+
+    for path, of_path in document()["paths"].items():
+        for method in METHODS & set(of_path):
+            for requirement in of_path[method].get("security", []):
+                assert isinstance(requirement, dict), f"{method} {path}"
+                assert set(requirement) <= known, f"{method} {path}"
+
+
 def test_an_operation_that_reads_the_idempotency_key_says_so() -> None:
     silent = []
     for path, view in api_views():

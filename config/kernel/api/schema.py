@@ -102,13 +102,19 @@ class HexiaoSchema(AutoSchema):
 
 
 class CredentialsScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Three kinds of credentials in one header; an operation narrows them with ``auth=["staffToken"]``."""
+    """Three kinds of credentials in one header; an operation narrows them with ``auth=only("staffToken")``."""
 
     target_class = "stores.api.authentication.CallerAuthentication"
     name = list(CREDENTIALS)
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, str]]:
         return [{"type": "http", "scheme": "bearer", "description": text} for text in CREDENTIALS.values()]
+
+
+def only(*credentials: str) -> Any:
+    """The ``auth`` of an operation that takes these of ``CREDENTIALS`` alone."""
+    assert CREDENTIALS.keys() >= set(credentials), "known credentials"
+    return [{name: []} for name in credentials]
 
 
 def register_lane_operation(
