@@ -44,7 +44,7 @@ class PaymentAttempt(serializers.Serializer[Payment]):
 
 
 class NoticeTaken(serializers.Serializer[dict[str, int]]):
-    stored = serializers.IntegerField(help_text="How many of the events were new.")
+    received = serializers.IntegerField(help_text="How many events came; one that is known already stays as it is.")
 
 
 class PaymentAttempts(APIView):
@@ -102,4 +102,5 @@ class PaymentNotices(APIView):
             raise RequestTooLarge
         at = timezone.now()
         events = registry.by_name(provider).read_notice(request.headers, request.body, at=at)
-        return Response({"stored": notices.store_notices(events, at=at)})
+        notices.store_notices(events, at=at)
+        return Response({"received": len(events)})

@@ -198,8 +198,8 @@ def test_a_signed_notice_is_stored_before_it_is_answered_and_a_repeat_answers_th
 
     first, repeat = (client.post("/api/v1/payments/sandbox/notices", **told) for _ in range(2))
 
-    assert (first.status_code, first.json()) == (200, {"stored": 1})
-    assert (repeat.status_code, repeat.json()) == (200, {"stored": 0})
+    assert (first.status_code, first.json()) == (200, {"received": 1})
+    assert (repeat.status_code, repeat.json()) == (200, {"received": 1})
     assert PaymentNotice.objects.get().reference == payment.public_id
 
 
