@@ -23,19 +23,12 @@ from livestream.lane.noticing import Noticing
 from livestream.lane.redeeming import Redeeming
 from livestream.lane.watching import Watching
 from orders.providers import registry
-from orders.services.payments import payment_parameters
-from orders.services.selling import Sold
-
-
-def what_to_pay(sold: Sold) -> dict[str, Any]:
-    """The parameters her device takes to the provider."""
-    return payment_parameters(sold.payment_id, sold.total_fen, accepted_at=sold.accepted_at, provider=sold.provider)
 
 
 def lane(behind: Application | None) -> Lane:
     memory = Memory()
     return Lane(
-        buying=Buying(memory=memory, provider=registry.DEFAULT, parameters=what_to_pay),
+        buying=Buying(memory=memory, provider=registry.DEFAULT),
         noticing=Noticing(),
         redeeming=Redeeming(),
         watching=Watching(memory=memory),

@@ -62,10 +62,10 @@ class SessionFull(Conflict):
     en = "A session takes at most {most} listings."
 
 
-class CardTooLarge(Invalid):
-    code = "card_too_large"
-    zh = "商品卡片内容过大，最多 {most_bytes} 字节"
-    en = "A card takes at most {most_bytes} bytes: everybody who watches loads it."
+class CardInvalid(Invalid):
+    code = "card_invalid"
+    zh = "商品卡片须为普通 JSON，最多 {most_bytes} 字节"
+    en = "A card is plain JSON of at most {most_bytes} bytes: everybody who watches loads it."
 
 
 # --- promoters and their commission ----------------------------------------------------------------

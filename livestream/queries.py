@@ -1,14 +1,23 @@
-"""Reads of the stage: what is on, what it has sold, who promotes it at which rate."""
+"""Reads of the stage: what is on, what it has sold, who promotes it at which rate; and whose it is to change."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+import orjson
 from django.db import transaction
+from django.db.models import Model, QuerySet
 
+from config.kernel import ids
+from config.kernel.caller import Caller
+from config.kernel.errors import NotFound
 from config.kernel.pipeline import pipelined
+from livestream.errors import CommissionPlanNotFound, ListingNotFound, PromoterNotFound, SessionNotFound
+from livestream.models import CommissionPlan, Listing, LiveSession, Promoter
+from stores.permissions import Permission
+from stores.queries import require_permission
 from vouchers.services.offer_counters import STATE, STOPPED_SCOPES, OfferFacts
 
 LISTINGS_ON_STAGE = f"""
@@ -31,6 +40,8 @@ PLANS = """
            least(ends_at, ended_at), created_at
     FROM livestream_commissionplan WHERE coalesce(least(ends_at, ended_at), 'infinity') > now()
 """
+
+M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,9 @@ class Stage:
     promoters: dict[tuple[UUID, str], UUID]
     plans: Sequence[Plan]
 
+    def listings_of(self, session_id: UUID) -> list[StagedListing]:
+        return [listing for listing in self.listings if listing.session_id == session_id]
+
     def commission(self, *, brand_id: UUID, session_id: UUID, promoter_code: str, at: datetime) -> Commission:
         """
         The promoter behind a link's code and the rates in force at ``at``; nobody where the code is unknown.
@@ -134,10 +148,81 @@ def stage() -> Stage:
         stopped = send(STOPPED_SCOPES, {})
         promoters = send(PROMOTERS, {})
         plans = send(PLANS, {})
+    on = {row[0]: StagedSession(*row) for row in sessions.fetchall()}
+    shown = [_staged(*row) for row in listings.fetchall()]
     return Stage(
-        sessions={row[0]: StagedSession(*row) for row in sessions.fetchall()},
-        listings=[StagedListing(OfferFacts(*row[:12]), *row[12:]) for row in listings.fetchall()],
+        sessions=on,
+        # A session may open or close between the two statements.
+        listings=[listing for listing in shown if listing.session_id in on],
         stopped=frozenset(scope_id for (scope_id,) in stopped.fetchall()),
         promoters={(brand_id, code): promoter_id for promoter_id, brand_id, code in promoters.fetchall()},
         plans=[Plan(*row) for row in plans.fetchall()],
     )
+
+
+def _staged(*row: Any) -> StagedListing:
+    session_id, listing_id, position, card, title, list_price_fen = row[12:]
+    # Django has its connections hand jsonb over as text.
+    card = orjson.loads(card)
+    return StagedListing(OfferFacts(*row[:12]), session_id, listing_id, position, card, title, list_price_fen)
+
+
+def session_for_caller(public_id: str, caller: Caller, *, at: datetime) -> LiveSession:
+    """
+    A session that the caller may run.
+
+    Raises:
+        MalformedId, SessionNotFound: no such session in a brand of the caller's.
+        NotAllowed: there is, and the caller may not.
+    """
+    session = _found(LiveSession.objects.filter(id=ids.parse(LiveSession.PREFIX, public_id)), SessionNotFound)
+    require_permission(caller, Permission.SELL, brand_id=session.brand_id, at=at, missing=SessionNotFound)
+    return session
+
+
+def listing_for_caller(public_id: str, caller: Caller, *, at: datetime) -> Listing:
+    """
+    A listing in a session that the caller may run.
+
+    Raises:
+        MalformedId, ListingNotFound: no such listing in a brand of the caller's.
+        NotAllowed: there is, and the caller may not.
+    """
+    rows = Listing.objects.filter(id=ids.parse(Listing.PREFIX, public_id)).select_related("session", "offer")
+    listing = _found(rows, ListingNotFound)
+    require_permission(caller, Permission.SELL, brand_id=listing.session.brand_id, at=at, missing=ListingNotFound)
+    return listing
+
+
+def promoter_for_caller(public_id: str, caller: Caller, *, at: datetime) -> Promoter:
+    """
+    A promoter of a brand for which the caller may sell.
+
+    Raises:
+        MalformedId, PromoterNotFound: no such promoter in a brand of the caller's.
+        NotAllowed: there is, and the caller may not.
+    """
+    promoter = _found(Promoter.objects.filter(id=ids.parse(Promoter.PREFIX, public_id)), PromoterNotFound)
+    require_permission(caller, Permission.SELL, brand_id=promoter.brand_id, at=at, missing=PromoterNotFound)
+    return promoter
+
+
+def commission_plan_for_caller(public_id: str, caller: Caller, *, at: datetime) -> CommissionPlan:
+    """
+    A commission plan of a brand for which the caller may sell.
+
+    Raises:
+        MalformedId, CommissionPlanNotFound: no such plan in a brand of the caller's.
+        NotAllowed: there is, and the caller may not.
+    """
+    rows = CommissionPlan.objects.filter(id=ids.parse(CommissionPlan.PREFIX, public_id))
+    plan = _found(rows, CommissionPlanNotFound)
+    require_permission(caller, Permission.SELL, brand_id=plan.brand_id, at=at, missing=CommissionPlanNotFound)
+    return plan
+
+
+def _found(rows: QuerySet[M], missing: type[NotFound]) -> M:
+    row = rows.first()
+    if row is None:
+        raise missing
+    return row

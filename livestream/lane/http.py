@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
-import orjson
 
 from config.kernel import errors
 from config.kernel.api.exceptions import envelope, language_of
+from config.kernel.api.structs import LARGEST_STRUCT, decoded, encoded
 from config.kernel.ids import new_id
 
 log = logging.getLogger(__name__)
@@ -97,25 +97,17 @@ class Call:
             if not message.get("more_body"):
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def body(self, decoder: "msgspec.json.Decoder[Body]", at_most: int = 16 * 1024) -> Body:
+    async def body(self, decoder: "msgspec.json.Decoder[Body]", at_most: int = LARGEST_STRUCT) -> Body:
         """
         The body as a struct that refuses unknown fields.
 
         Raises:
             UnsupportedMediaType, MalformedJson, MalformedRequest, RequestTooLarge: by what is wrong.
         """
-        if not self.header(b"content-type").startswith("application/json"):
-            raise errors.UnsupportedMediaType
-        raw = await self.raw_body(at_most)
-        try:
-            return decoder.decode(raw)
-        except msgspec.ValidationError as error:
-            raise errors.MalformedRequest(fields={"": [str(error)]}) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise errors.MalformedJson from None
+        return decoded(await self.raw_body(at_most), self.header(b"content-type"), decoder)
 
     async def answer(self, status: int, body: Any, headers: tuple[Header, ...] = ()) -> None:
-        await self.answer_bytes(status, orjson.dumps(body), (JSON, *headers))
+        await self.answer_bytes(status, encoded(body), (JSON, *headers))
 
     async def answer_bytes(self, status: int, payload: bytes, headers: tuple[Header, ...]) -> None:
         length = (b"content-length", str(len(payload)).encode())

@@ -14,17 +14,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
-import orjson
 from django.db import Error, connection
 
-from config.kernel import ids
-from livestream import queries
-from livestream.models import Listing, LiveSession
+from config.kernel.api.structs import encoded
+from livestream import answers, queries
 from livestream.queries import Stage, StagedListing
-from vouchers.models import Offer
 from vouchers.services.offer_counters import OfferFacts
 
 log = logging.getLogger(__name__)
@@ -92,7 +88,7 @@ class Memory:
         connection.close()
 
     def _look(self) -> None:
-        began = time.monotonic()
+        began, at = time.monotonic(), datetime.now(UTC)
         before, stage = self.now, queries.stage()
         rates = self._rates(began, stage.listings)
         by_session: dict[UUID, list[StagedListing]] = {session_id: [] for session_id in stage.sessions}
@@ -102,8 +98,14 @@ class Memory:
             stage=stage,
             looked_at=began,
             offers={listing.offer.id: listing.offer for listing in stage.listings},
-            pages={each: _page(stage, each, listings, rates) for each, listings in by_session.items()},
-            figures={each: _figures(stage, each, listings, rates) for each, listings in by_session.items()},
+            pages={
+                each: encoded(answers.page(stage, each, listings, at=at, rates=rates))
+                for each, listings in by_session.items()
+            },
+            figures={
+                each: encoded(answers.figures(stage, each, listings, rates=rates))
+                for each, listings in by_session.items()
+            },
         )
         if self.now.figures != before.figures and self._loop is not None:
             with suppress(RuntimeError):  # the server is gone, and so are its watchers
@@ -114,7 +116,7 @@ class Memory:
         self.next_change = asyncio.Event()
 
     def _rates(self, now: float, listings: Iterable[StagedListing]) -> dict[UUID, float]:
-        """Units sold a second by offer, over the last few seconds."""
+        """Units sold a second by offer, over the last few seconds; none before there was a second to watch."""
         sold = {listing.offer.id: listing.offer.sold for listing in listings}
         self._past.append((now, sold))
         while now - self._past[0][0] > RATE_OVER_SECONDS:
@@ -122,56 +124,5 @@ class Memory:
         then, sold_then = self._past[0]
         seconds = now - then
         if seconds < 1:
-            return dict.fromkeys(sold, 0.0)
+            return {}
         return {offer: round((units - sold_then.get(offer, units)) / seconds, 1) for offer, units in sold.items()}
-
-
-def _moving(listing: StagedListing, stage: Stage, rates: dict[UUID, float]) -> dict[str, Any]:
-    offer = listing.offer
-    return {
-        "listing": ids.public(Listing.PREFIX, listing.id),
-        "offer": ids.public(Offer.PREFIX, offer.id),
-        "state": "stopped" if offer.is_stopped(stage.stopped) else offer.state,
-        "sold": offer.sold,
-        "left": offer.left,
-        "sold_per_second": rates[offer.id],
-    }
-
-
-def _figures(stage: Stage, session_id: UUID, listings: list[StagedListing], rates: dict[UUID, float]) -> bytes:
-    return orjson.dumps(
-        {
-            "session": ids.public(LiveSession.PREFIX, session_id),
-            "state": stage.sessions[session_id].state,
-            "listings": [_moving(listing, stage, rates) for listing in listings],
-        }
-    )
-
-
-def _page(stage: Stage, session_id: UUID, listings: list[StagedListing], rates: dict[UUID, float]) -> bytes:
-    session = stage.sessions[session_id]
-    return orjson.dumps(
-        {
-            "session": ids.public(LiveSession.PREFIX, session_id),
-            "state": session.state,
-            "title": session.title,
-            "starts_at": session.starts_at,
-            "ends_at": session.ends_at,
-            "server_time": datetime.now(UTC),
-            "listings": [
-                {
-                    **_moving(listing, stage, rates),
-                    "title": listing.title,
-                    "position": listing.position,
-                    "card": listing.card,
-                    "unit_price_fen": listing.offer.price_fen,
-                    "list_price_fen": listing.list_price_fen,
-                    "terms_number": listing.offer.terms_number,
-                    "per_customer_limit": listing.offer.per_customer_limit,
-                    "opens_at": listing.offer.opens_at,
-                    "closes_at": listing.offer.closes_at,
-                }
-                for listing in listings
-            ],
-        }
-    )

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from config.kernel.caller import Caller
 from livestream.errors import (
-    CardTooLarge,
+    CardInvalid,
     ListingNotFound,
     OfferListedAlready,
     SessionClosed,
@@ -50,7 +50,7 @@ def list_offer(
         OfferNotFound: no such offer of this brand's.
         OfferListedAlready: it has a place in another session, or was taken off this one.
         OfferStateRefuses: its sale has ended.
-        SessionClosed, SessionFull, CardTooLarge: as they say.
+        SessionClosed, SessionFull, CardInvalid: as they say.
     """
     card = card or {}
     _check_card(card)
@@ -83,7 +83,7 @@ def edit(*, listing: Listing, changes: ListingChanges, by: Caller, at: datetime)
     Raises:
         ListingNotFound: it was taken off meanwhile.
         SessionClosed: its session is over.
-        CardTooLarge: as it says.
+        CardInvalid: as it says.
     """
     if "card" in changes:
         _check_card(changes["card"])
@@ -156,5 +156,9 @@ def _number(listings: Iterable[Listing]) -> None:
 
 
 def _check_card(card: dict[str, Any]) -> None:
-    if len(orjson.dumps(card)) > MOST_CARD_BYTES:
-        raise CardTooLarge(most_bytes=MOST_CARD_BYTES, param="card")
+    try:
+        size = len(orjson.dumps(card))
+    except orjson.JSONEncodeError:  # half a character, a number past 64 bits, nesting without end
+        raise CardInvalid(most_bytes=MOST_CARD_BYTES, param="card") from None
+    if size > MOST_CARD_BYTES:
+        raise CardInvalid(most_bytes=MOST_CARD_BYTES, param="card")

@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from config.kernel.api.caller import caller_id, customer_caller
 from config.kernel.api.pages import PageQuery, page_of, page_schema
-from config.kernel.api.schema import errors_of
+from config.kernel.api.schema import errors_of, only
 from config.kernel.api.strict import query_of
 from config.kernel.ids import parse, public
 from orders import errors, queries
@@ -41,7 +41,7 @@ class PurchaseList(APIView):
         summary="Her purchases, newest first",
         parameters=[PageQuery],
         responses={200: page_schema(PurchaseSerializer)},
-        auth=["customerToken"],
+        auth=only("customerToken"),
     )
     def get(self, request: Request) -> Response:
         customer_id = caller_id(customer_caller(request))
@@ -57,7 +57,7 @@ class PurchaseDetail(APIView):
         operation_id="get_purchase",
         summary="What became of a purchase",
         responses={200: PurchaseSerializer, **errors_of(errors.PurchaseNotFound)},
-        auth=["customerToken"],
+        auth=only("customerToken"),
     )
     def get(self, request: Request, purchase: str) -> Response:
         customer_id = caller_id(customer_caller(request))

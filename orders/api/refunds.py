@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from config.kernel.api.caller import caller, caller_id, customer_caller
 from config.kernel.api.idempotency import idempotency_key
 from config.kernel.api.pages import PageQuery, page_of, page_schema
-from config.kernel.api.schema import errors_of
+from config.kernel.api.schema import errors_of, only
 from config.kernel.api.strict import query_of
 from config.kernel.errors import IdempotencyConflict
 from config.kernel.ids import parse, public
@@ -83,7 +83,7 @@ class VoucherRefunds(APIView):
                 IdempotencyConflict,
             ),
         },
-        auth=["customerToken"],
+        auth=only("customerToken"),
     )
     def post(self, request: Request, voucher: str) -> Response:
         answer = refunds.request_refund(
@@ -103,7 +103,7 @@ class RefundList(APIView):
         summary="The brand's refunds, newest first",
         parameters=[RefundQuery],
         responses={200: page_schema(RefundSerializer), **errors_of(BrandNotFound, BrandRequired)},
-        auth=["staffToken", "apiKey"],
+        auth=only("staffToken", "apiKey"),
     )
     def get(self, request: Request) -> Response:
         asked = query_of(request, RefundQuery).validated_data

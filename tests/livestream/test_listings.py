@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from livestream.errors import CardTooLarge, ListingNotFound, OfferListedAlready, SessionClosed, SessionFull
+from livestream.errors import CardInvalid, ListingNotFound, OfferListedAlready, SessionClosed, SessionFull
 from livestream.models import Listing, LiveSession
 from livestream.services import listings, sessions
 from stores.models import Brand
@@ -128,10 +128,10 @@ def test_a_card_is_replaced_and_an_edit_that_changes_nothing_leaves_no_trail(ses
 
 def test_a_card_is_bounded_and_so_is_a_session(session: LiveSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listings, "MOST_LISTINGS", 1)
-    with pytest.raises(CardTooLarge):
+    with pytest.raises(CardInvalid):
         put_new(session, card={"text": "长" * 2_000})
     listing = put_new(session)
-    with pytest.raises(CardTooLarge):
+    with pytest.raises(CardInvalid):
         listings.edit(listing=listing, changes={"card": {"text": "长" * 2_000}}, by=OPERATOR, at=NOW)
     with pytest.raises(SessionFull):
         put_new(session)
