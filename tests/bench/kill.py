@@ -40,7 +40,9 @@ def _one_kill(port: int, staged: Stage, switch: SellingSwitch) -> float:
     selling = threading.Thread(target=closed_loop, args=(port, requests), kwargs={"clients": 128})
     selling.start()
     time.sleep(0.8)
-    assert Offer.objects.get(pk=staged.offer.pk).sold > 0
+    before = Offer.objects.get(pk=staged.offer.pk).sold
+    time.sleep(0.1)
+    assert Offer.objects.get(pk=staged.offer.pk).sold > before, "nothing was being sold: nothing to stop"
     SellingSwitch.objects.filter(pk=switch.pk).update(stopped_at=datetime.now(UTC))
     killed_at = time.perf_counter()
     last_move = _last_move(staged.offer, killed_at)
