@@ -126,6 +126,9 @@ CACHES: dict[str, Any] = {
 }
 NUDGES_ARE_SENT = os.environ.get("HEXIAO_NUDGES", "1") == "1"
 
+# Webhooks go to public addresses under https; only a demo's or a test's receiver listens on this machine.
+WEBHOOKS_TO_LOOPBACK = os.environ.get("HEXIAO_WEBHOOKS_TO_LOOPBACK", "0") == "1" and not IS_PRODUCTION
+
 # --- the API ---------------------------------------------------------------------------------------
 
 REST_FRAMEWORK: dict[str, Any] = {

@@ -178,3 +178,33 @@ class StoreFileRefused(Invalid):
     def __init__(self, *, problems: Sequence["ToldProblem"], count: int, rows: int) -> None:
         super().__init__(count=count, rows=rows, problems=[problem.told() for problem in problems[:100]])
         self.problems = problems
+
+
+class WebhookNotFound(NotFound):
+    code = "webhook_not_found"
+    zh = "没有这个 Webhook 订阅"
+    en = "There is no such webhook subscription, or it is not yours."
+
+
+class WebhookDeliveryNotFound(NotFound):
+    code = "webhook_delivery_not_found"
+    zh = "没有这条推送记录"
+    en = "There is no such webhook delivery, or it is not yours."
+
+
+class WebhookUrlRefused(Invalid):
+    code = "webhook_url_refused"
+    zh = "该地址不能接收推送：{reason}"
+    en = "Nothing will be sent to this address: {reason}."
+
+
+class WebhookTopicUnknown(Invalid):
+    code = "webhook_topic_unknown"
+    zh = "没有这些主题：{unknown}"
+    en = "There are no such topics: {unknown}. The details name those there are."
+
+
+class WebhookEnded(Conflict):
+    code = "webhook_ended"
+    zh = "该订阅已停止，不能再推送"
+    en = "This subscription has ended, so nothing is sent to it any more."

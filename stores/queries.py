@@ -23,8 +23,8 @@ from config.kernel.caller import Caller, CallerKind
 from config.kernel.errors import NotAllowed, NotFound
 from config.kernel.pipeline import Cursor, Send
 from stores.business_days import business_date
-from stores.errors import BrandNotFound, BrandRequired, StoreNotFound
-from stores.models import Brand, Staff, Store, StoreEntity
+from stores.errors import BrandNotFound, BrandRequired, StoreNotFound, WebhookDeliveryNotFound, WebhookNotFound
+from stores.models import Brand, Staff, Store, StoreEntity, WebhookDelivery, WebhookSubscription
 from stores.permissions import Permission, Role, roles_with, scopes_with
 
 EARTH_RADIUS_METRES = 6_371_000
@@ -238,6 +238,53 @@ def require_permission(
         brand_for_caller(caller, permission, at=at, brand=ids.public(Brand.PREFIX, brand_id))
     except BrandNotFound:
         raise missing from None
+
+
+def webhook_for_caller(caller: Caller, public_id: str, *, at: datetime) -> WebhookSubscription:
+    """
+    One webhook subscription, for whoever may edit those of its brand.
+
+    Raises:
+        MalformedId: not a subscription's id.
+        WebhookNotFound: there is none, or it is another brand's.
+        NotAllowed: the caller reaches the brand, and may not.
+    """
+    found = WebhookSubscription.objects.filter(id=ids.parse(WebhookSubscription.PREFIX, public_id)).first()
+    if found is None:
+        raise WebhookNotFound
+    require_permission(caller, Permission.EDIT_WEBHOOKS, brand_id=found.brand_id, at=at, missing=WebhookNotFound)
+    return found
+
+
+def delivery_for_caller(caller: Caller, public_id: str, *, at: datetime) -> WebhookDelivery:
+    """
+    One delivery, for whoever may edit the webhooks of its brand.
+
+    Raises:
+        MalformedId: not a delivery's id.
+        WebhookDeliveryNotFound: there is none, or it is another brand's.
+        NotAllowed: the caller reaches the brand, and may not.
+    """
+    rows = WebhookDelivery.objects.select_related("subscription", "message").defer("message__items")
+    found = rows.filter(id=ids.parse(WebhookDelivery.PREFIX, public_id)).first()
+    if found is None:
+        raise WebhookDeliveryNotFound
+    require_permission(
+        caller,
+        Permission.EDIT_WEBHOOKS,
+        brand_id=found.subscription.brand_id,
+        at=at,
+        missing=WebhookDeliveryNotFound,
+    )
+    return found
+
+
+def deliveries(subscription: WebhookSubscription, *, status: str | None) -> QuerySet[WebhookDelivery]:
+    """A subscription's deliveries with what they carry (not its items), to narrow and to page."""
+    rows = WebhookDelivery.objects.filter(subscription=subscription)
+    if status is not None:
+        rows = rows.filter(status=status)
+    return rows.select_related("message").defer("message__items")
 
 
 def roles_of_user(user_id: UUID, *, at: datetime) -> QuerySet[Staff]:

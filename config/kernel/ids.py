@@ -1,5 +1,6 @@
 """Ids: UUIDv7 inside (near in time, near on disk), ``prefix_`` and 32 hex digits outside."""
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -16,6 +17,11 @@ def new_id() -> UUID:
     Made in Python because PostgreSQL makes them only from 18 on.
     """
     return uuid_utils.compat.uuid7()
+
+
+def first_of(moment: datetime) -> UUID:
+    """Below every id made at ``moment`` or later, above every one made a millisecond before: ids are times."""
+    return UUID(int=int(moment.timestamp() * 1_000) << 80)
 
 
 def public(prefix: str, id: UUID) -> str:

@@ -9,6 +9,14 @@ from django.db import connection
 
 from config.kernel.models import OutboxMessage
 
+TOPICS = {
+    "vouchers.issued": "Vouchers are in their owners' wallets.",
+    "vouchers.redeemed": "Uses were consumed at a store.",
+    "vouchers.reversed": "A redemption was undone; the use is free again.",
+    "vouchers.expired": "Unused uses ended; where the terms say so, their refund follows by itself.",
+}
+"""All that subscribers can hear of. A test compares it with what the apps announce."""
+
 
 def announce(*, brand_id: UUID, topic: str, items: Sequence[dict[str, Any]], at: datetime) -> OutboxMessage:
     """
