@@ -95,6 +95,12 @@ class StoreClosedForGood(Conflict):
     en = "This store has closed; nothing is redeemed there any more."
 
 
+class StorePaused(Conflict):
+    code = "store_paused"
+    zh = "本店暂停营业，现在不能核销"
+    en = "This store is paused; nothing is redeemed until it opens again."
+
+
 # --- the customer's QR -----------------------------------------------------------------------------
 
 

@@ -136,6 +136,18 @@ def refusal_of_its_state(voucher: VoucherFacts, *, at: datetime) -> Refusal | No
     return None
 
 
+def refusal_to_refund(voucher: VoucherFacts, terms: Terms, *, at: datetime) -> Refusal | None:
+    """
+    Why nothing of the voucher can be given back now, or None.
+
+    What is not valid yet may be given back; once its time is over its terms decide by themselves.
+    """
+    refusal = refusal_of_its_state(voucher, at=max(at, voucher.valid_from))
+    if refusal is None and not terms.refundable_unused:
+        return errors.VoucherNotRefundable
+    return refusal
+
+
 def refusal_together(used: Iterable[tuple[UUID, Terms]]) -> tuple[Refusal, Terms] | None:
     """
     Why vouchers that are usable one by one are not in one order, and whose terms say so.

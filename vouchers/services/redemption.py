@@ -48,7 +48,7 @@ def redeem(
 
     Raises:
         ClerkNotAtStore: ``operator`` may not redeem there.
-        StoreClosedForGood: the store has closed.
+        StoreClosedForGood, StorePaused: nothing is redeemed there any more, or for now.
         CodesOutOfRange: no code, or more than ten.
         VoucherNotFound: no voucher of this brand carries the code.
         VoucherRefunded, VoucherAlreadyRedeemed, VoucherHeld: who was first, where and when.
@@ -59,7 +59,16 @@ def redeem(
         TooManyOfOneDeal, VouchersDoNotCombine: fine one by one, not in one order.
         IdempotencyConflict: ``request_id`` came before with other codes or another bill.
     """
-    request = RedeemRequest(store.id, operator.id, tuple(codes), bill_fen, request_id)
+    return redeem_one(RedeemRequest(store.id, operator.id, tuple(codes), bill_fen, request_id), at=at)
+
+
+def redeem_one(request: RedeemRequest, *, at: datetime) -> Redeemed:
+    """
+    ``redeem`` for an edge that knows store and operator by their ids.
+
+    Raises:
+        DomainError: whatever ``redeem`` raises.
+    """
     [answer] = redeem_batch([request], at=at)
     if isinstance(answer, DomainError):
         raise answer

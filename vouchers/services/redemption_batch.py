@@ -103,6 +103,8 @@ class RedemptionBatch:
             return answer.again() if first_hash == asked.content_hash else IdempotencyConflict(param="Idempotency-Key")
         if store.status == Store.Status.CLOSED:
             return errors.StoreClosedForGood()
+        if store.status == Store.Status.PAUSED:
+            return errors.StorePaused()
         if not 1 <= len(asked.codes) <= MOST_AT_ONCE:
             return errors.CodesOutOfRange(most=MOST_AT_ONCE, param="codes")
         taken: list[tuple[Voucher, Terms, int]] = []

@@ -9,7 +9,7 @@ from django.db import connection
 from vouchers import errors, queries
 from vouchers.models import UseEnding, Voucher
 from vouchers.services import endings, voucher_locks
-from vouchers.verdict import refusal_of_its_state
+from vouchers.verdict import refusal_to_refund
 
 PICK_EXPIRED = """
     SELECT id FROM vouchers_voucher WHERE id IN (
@@ -63,12 +63,9 @@ def begin_refund(*, voucher_id: UUID, customer_id: UUID, at: datetime) -> tuple[
         VoucherNotRefundable: the terms give nothing back for unused uses.
     """
     voucher = lock_of_customer(voucher_id=voucher_id, customer_id=customer_id)
-    # Not "not yet valid": what she cannot use yet she may still give back.
-    refusal = refusal_of_its_state(voucher, at=max(at, voucher.valid_from))
+    refusal = refusal_to_refund(voucher, queries.terms([voucher.terms_id])[voucher.terms_id], at=at)
     if refusal is not None:
         raise refusal(voucher=voucher.public_id)
-    if not queries.terms([voucher.terms_id])[voucher.terms_id].refundable_unused:
-        raise errors.VoucherNotRefundable(voucher=voucher.public_id)
     return tuple(endings.refund_free_uses(voucher, at=at))
 
 
