@@ -14,10 +14,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from config.kernel.errors import DomainError
+from config.kernel.ids import parse
+from stores.models import Region, Store
 from vouchers import errors
 from vouchers.models import Deal, Voucher
 
 MINUTES_A_DAY = 24 * 60
+SCOPE_WORDS = frozenset({"everywhere", "regions", "stores", "except_regions", "except_stores"})
 
 Refusal = type[DomainError]
 
@@ -75,6 +78,11 @@ class Terms:
     @property
     def needs_bill(self) -> bool:
         return self.min_spend_fen > 0 or self.kind == Deal.Kind.DISCOUNT
+
+    @property
+    def spans_as_clocks(self) -> list[list[str]]:
+        """The day spans as they were written: ``[["18:00", "26:00"]]``."""
+        return [[f"{minutes // 60:02d}:{minutes % 60:02d}" for minutes in span] for span in self.day_spans]
 
     @property
     def has_calendar(self) -> bool:
@@ -206,14 +214,22 @@ def minutes_of(clock: str) -> int:
 
 
 def scope_of(rule: dict[str, Any]) -> StoreScope:
-    """The store scope behind its JSON; ids in their public form."""
-    regions, stores = _ids(rule, "regions"), _ids(rule, "stores")
+    """
+    The store scope behind its JSON; ids in their public form.
+
+    Raises:
+        MalformedId: an id of something else.
+        ValueError: a word that no rule knows.
+    """
+    if unknown := rule.keys() - SCOPE_WORDS:
+        raise ValueError(f"a store scope knows no {sorted(unknown)}")
+    regions, stores = _ids(rule, "regions", Region.PREFIX), _ids(rule, "stores", Store.PREFIX)
     return StoreScope(
         everywhere=bool(rule.get("everywhere", not regions and not stores)),
         regions=regions,
         stores=stores,
-        except_regions=_ids(rule, "except_regions"),
-        except_stores=_ids(rule, "except_stores"),
+        except_regions=_ids(rule, "except_regions", Region.PREFIX),
+        except_stores=_ids(rule, "except_stores", Store.PREFIX),
     )
 
 
@@ -233,9 +249,8 @@ def _refusal_of_the_bill(terms: Terms, *, bill_fen: int | None) -> Refusal | Non
     return errors.MinSpendNotReached if bill_fen < terms.min_spend_fen else None
 
 
-def _ids(rule: dict[str, Any], key: str) -> frozenset[UUID]:
-    # A public id is its prefix and 32 hex digits; publishing the terms has checked the form.
-    return frozenset(UUID(hex=public_id[-32:]) for public_id in rule.get(key, ()))
+def _ids(rule: dict[str, Any], key: str, prefix: str) -> frozenset[UUID]:
+    return frozenset(parse(prefix, public_id) for public_id in rule.get(key, ()))
 
 
 @lru_cache(maxsize=64)

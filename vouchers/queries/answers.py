@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from config.kernel.ids import public
+from stores.models import Store
 from vouchers.codes import masked
 from vouchers.models import Redemption, RedemptionRequest, Voucher
 from vouchers.verdict import Terms
@@ -56,6 +57,10 @@ class Redeemed:
     @property
     def public_id(self) -> str:
         return public(RedemptionRequest.PREFIX, self.request_id)
+
+    @property
+    def store_public_id(self) -> str:
+        return public(Store.PREFIX, self.store_id)
 
     def again(self) -> "Redeemed":
         return self if self.is_repeat else replace(self, is_repeat=True)

@@ -52,7 +52,7 @@ def _facts(refusal: Refusal, voucher: Voucher, terms: Terms, story: Story, bill_
     if refusal is errors.VoucherNotUsableNow:
         return {
             "weekdays": sorted(terms.weekdays),
-            "day_spans": [[_clock(first), _clock(last)] for first, last in terms.day_spans],
+            "day_spans": terms.spans_as_clocks,
             "blackout_dates": sorted(day.isoformat() for day in terms.blackout_dates),
         }
     if refusal in (errors.MinSpendNotReached, errors.BillAmountRequired):
@@ -76,7 +76,3 @@ def with_nearest(refusal: DomainError, terms: Terms, *, latitude: float | None, 
         ]
     refusal.details["nearest"] = nearest
     return refusal
-
-
-def _clock(minutes: int) -> str:
-    return f"{minutes // 60:02d}:{minutes % 60:02d}"

@@ -1,0 +1,98 @@
+"""What a clerk sees before she redeems."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from config.kernel.errors import DomainError
+from config.kernel.pipeline import pipelined
+from stores.queries import ClerkStore
+from vouchers import errors, qr
+from vouchers.codes import is_well_formed, normalise
+from vouchers.models import Redemption, Voucher
+from vouchers.queries.facts import Story, facts_of, send_facts
+from vouchers.queries.refusals import explained, with_nearest
+from vouchers.verdict import Terms, refusal_of
+
+MOST_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """
+    One voucher at this store, now: ``refusal`` is None where it is usable.
+
+    ``code`` is as it was typed where no voucher carries it. A voucher that only lacks the bill is usable.
+    """
+
+    code: str
+    voucher: Voucher | None
+    terms: Terms | None
+    refusal: DomainError | None
+
+
+def prepare(*, store: ClerkStore, codes: Sequence[str], bill_fen: int | None, at: datetime) -> list[Prepared]:
+    """What each code would be answered, each by itself; reads only, and locks nothing."""
+    typed = list(dict.fromkeys(normalise(code) for code in codes))
+    known = [code for code in typed if is_well_formed(code)]
+    found = {voucher.code: voucher for voucher in _own(store).filter(code__in=known)}
+    return _judged([(code, found.get(code)) for code in typed], store=store, bill_fen=bill_fen, at=at)
+
+
+def prepare_qr(*, store: ClerkStore, text: str, bill_fen: int | None, at: datetime) -> list[Prepared]:
+    """
+    The voucher that a customer's QR names, then the others of the same purchase, as platforms list them.
+
+    Nothing else of hers is shown: she showed this one.
+
+    Raises:
+        QrExpired, QrNotOurs: about ``text``.
+        VoucherNotFound: it names a voucher that is not there.
+    """
+    code = qr.code_of(text, brand_id=store.brand_id, at=at)
+    named = _own(store).filter(code=code).first()
+    if named is None:
+        raise errors.VoucherNotFound(param="qr")
+    bought_together = (
+        _own(store)
+        .filter(source_kind=named.source_kind, source_id=named.source_id)
+        .exclude(pk=named.pk)
+        .order_by("ordinal")[: MOST_SHOWN - 1]
+    )
+    shown = [(voucher.code, voucher) for voucher in (named, *bought_together)]
+    return _judged(shown, store=store, bill_fen=bill_fen, at=at)
+
+
+def redemptions_of_store(store: ClerkStore) -> QuerySet[Redemption]:
+    """Everything redeemed at a store, with what a list of it shows."""
+    return Redemption.objects.filter(store_id=store.store_id).select_related("voucher", "request__operator")
+
+
+def _own(store: ClerkStore) -> QuerySet[Voucher]:
+    return Voucher.objects.filter(brand_id=store.brand_id, issuer=Voucher.OWN)
+
+
+def _judged(
+    shown: Sequence[tuple[str, Voucher | None]], *, store: ClerkStore, bill_fen: int | None, at: datetime
+) -> list[Prepared]:
+    known = [voucher for _, voucher in shown if voucher]
+    with transaction.atomic(), pipelined() as send:
+        asked = send_facts(send, keys=(), codes=[(store.store_id, voucher.code) for voucher in known])
+    facts = facts_of(asked, terms_ids={voucher.terms_id for voucher in known})
+    prepared = []
+    for position, (code, voucher) in enumerate(shown):
+        of_voucher = facts.terms[voucher.terms_id] if voucher else None
+        story = facts.stories.get(voucher.id, Story()) if voucher else Story()
+        why = refusal_of(voucher, of_voucher, store=store, bill_fen=bill_fen, at=at)
+        refusal = None
+        if why is not None and why is not errors.BillAmountRequired:
+            refusal = explained(
+                why, code=code, position=position, voucher=voucher, terms=of_voucher, story=story, bill_fen=bill_fen
+            )
+        if why is errors.WrongStore and refusal is not None and of_voucher is not None:
+            with_nearest(refusal, of_voucher, latitude=store.latitude, longitude=store.longitude)
+        prepared.append(Prepared(code=code, voucher=voucher, terms=of_voucher, refusal=refusal))
+    return prepared
