@@ -116,6 +116,8 @@ class Provider(Protocol):
         """
         The events of a notice whose signature over the raw bytes and their time is right.
 
+        ``headers`` has its names in lower case or does not mind; kinds we do not act on are left out.
+
         Raises:
             NoticeNotSigned: no signature, a wrong one, or one too old.
             MalformedRequest: signed, and still not a notice.

@@ -83,13 +83,13 @@ def apply(notices: Sequence[StoredNotice], *, at: datetime) -> dict[int, Outcome
     batch = _Batch.locked(notices, at=at)
     outcomes: dict[int, Outcome | None] = {}
     # Late payments take the hot counters, so their offers are locked in key order and last.
-    late = []
+    late: list[tuple[UUID, StoredNotice]] = []
     for notice in notices:
-        if batch.is_late(notice):
-            late.append(notice)
+        if (closed := batch.closed_purchase_of(notice)) is not None:
+            late.append((closed.offer_id, notice))
         else:
             outcomes[notice.id] = batch.decide(notice)
-    for notice in sorted(late, key=batch.offer_of):
+    for _, notice in sorted(late, key=lambda of_offer: (of_offer[0], of_offer[1].id)):
         outcomes[notice.id] = batch.decide(notice)
     batch.write()
     return outcomes
@@ -99,7 +99,7 @@ def apply(notices: Sequence[StoredNotice], *, at: datetime) -> dict[int, Outcome
 class _Batch:
     """One batch under its locks: decides in order, collects what to write, writes it set by set."""
 
-    payments: dict[UUID, _Payment]
+    payments: dict[int, _Payment]  # by notice
     purchases: dict[UUID, _Purchase]
     given_back: set[UUID]
     at: datetime
@@ -112,41 +112,40 @@ class _Batch:
 
     @classmethod
     def locked(cls, notices: Sequence[StoredNotice], *, at: datetime) -> "_Batch":
-        ids = [key for notice in notices if (key := notice.subject_id(Payment.PREFIX)) is not None]
+        named = {notice.id: notice.subject_id(Payment.PREFIX) for notice in notices}
+        ids = [payment_id for payment_id in named.values() if payment_id is not None]
         with pipelined() as send:
             # Statement by statement: each sees what had committed when the locks were granted.
             purchases = send(LOCK_PURCHASES, {"ids": ids})
             payments = send(PAYMENTS, {"ids": ids})
             given_back = send(GIVEN_BACK, {"ids": ids, "kind": Refund.Source.UNWANTED_CAPTURE})
+        found = {row[0]: _Payment(*row) for row in payments.fetchall()}
         return cls(
+            payments={
+                notice.id: payment
+                for notice in notices
+                if (payment_id := named[notice.id]) is not None
+                and (payment := found.get(payment_id)) is not None
+                and payment.provider == notice.provider
+            },
             purchases={row[0]: _Purchase(*row) for row in purchases.fetchall()},
-            payments={row[0]: _Payment(*row) for row in payments.fetchall()},
             given_back={source_id for (source_id,) in given_back.fetchall()},
             at=at,
         )
 
-    def payment_of(self, notice: StoredNotice) -> _Payment | None:
-        payment_id = notice.subject_id(Payment.PREFIX)
-        payment = self.payments.get(payment_id) if payment_id else None
-        return payment if payment and payment.provider == notice.provider else None
-
-    def is_late(self, notice: StoredNotice) -> bool:
-        payment = self.payment_of(notice)
-        return payment is not None and self.purchases[payment.purchase_id].status == Purchase.Status.CLOSED
-
-    def offer_of(self, notice: StoredNotice) -> UUID:
-        payment = self.payment_of(notice)
-        assert payment is not None, "late notices have a payment"
-        return self.purchases[payment.purchase_id].offer_id
+    def closed_purchase_of(self, notice: StoredNotice) -> _Purchase | None:
+        payment = self.payments.get(notice.id)
+        purchase = self.purchases[payment.purchase_id] if payment else None
+        return purchase if purchase and purchase.status == Purchase.Status.CLOSED else None
 
     def decide(self, notice: StoredNotice) -> Outcome | None:
-        payment = self.payment_of(notice)
+        payment = self.payments.get(notice.id)
         if payment is None:
             if notice.looks == 0:
                 self.unknown.append(notice.reference)
             return None
-        capture_id = uuid5(payment.id, notice.provider_reference)
         is_first = payment.status != Payment.Status.CAPTURED
+        capture_id = uuid5(payment.id, notice.provider_reference)
         if capture_id in self.given_back or (not is_first and payment.provider_reference == notice.provider_reference):
             return Outcome.REPEATED
         if is_first:
