@@ -18,6 +18,7 @@ from livestream.errors import CommissionPlanNotFound, ListingNotFound, PromoterN
 from livestream.models import CommissionPlan, Listing, LiveSession, Promoter
 from stores.permissions import Permission
 from stores.queries import require_permission
+from vouchers.models import SellingSwitch
 from vouchers.services.offer_counters import STATE, STOPPED_SCOPES, OfferFacts
 
 LISTINGS_ON_STAGE = f"""
@@ -165,6 +166,11 @@ def _staged(*row: Any) -> StagedListing:
     # Django has its connections hand jsonb over as text.
     card = orjson.loads(card)
     return StagedListing(OfferFacts(*row[:12]), session_id, listing_id, position, card, title, list_price_fen)
+
+
+def selling_switch(session: LiveSession) -> SellingSwitch | None:
+    """The session's own kill switch, where it was ever thrown."""
+    return SellingSwitch.objects.filter(scope=SellingSwitch.Scope.SESSION, scope_id=session.id).first()
 
 
 def session_for_caller(public_id: str, caller: Caller, *, at: datetime) -> LiveSession:

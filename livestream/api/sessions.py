@@ -25,6 +25,8 @@ from stores.errors import BrandNotFound, BrandRequired
 from stores.models import Brand
 from stores.permissions import Permission
 from stores.queries import brand_for_caller
+from vouchers.models import SellingSwitch
+from vouchers.services import selling_switches
 
 
 class SessionBody(StrictSerializer):
@@ -68,8 +70,24 @@ class SessionAnswer(serializers.Serializer[LiveSession]):
         return ids.public(Brand.PREFIX, session.brand_id)
 
 
+class KillBody(StrictSerializer):
+    reason = serializers.CharField(max_length=256, help_text="For whoever asks later.")
+
+
+class KillAnswer(serializers.Serializer[SellingSwitch]):
+    stopped_at = serializers.DateTimeField(allow_null=True, help_text="Null: selling goes on.")
+    reason = serializers.CharField()
+    changed_at = serializers.DateTimeField()
+
+
 class SessionWithListings(SessionAnswer):
+    kill = serializers.SerializerMethodField(help_text="The kill switch, where it was ever thrown.")
     listings = serializers.SerializerMethodField()
+
+    @extend_schema_field(KillAnswer(allow_null=True))
+    def get_kill(self, session: LiveSession) -> dict[str, Any] | None:
+        switch = queries.selling_switch(session)
+        return None if switch is None else KillAnswer(switch).data
 
     @extend_schema_field(ListingAnswer(many=True))
     def get_listings(self, session: LiveSession) -> list[dict[str, Any]]:
@@ -201,3 +219,40 @@ class ResumeSession(SessionTurn):
 @turning("close_session", "End it, and the sale of everything listed, for good")
 class CloseSession(SessionTurn):
     turn = staticmethod(sessions.close)
+
+
+class SessionKill(APIView):
+    """/api/v1/sessions/{session}/kill"""
+
+    @extend_schema(
+        operation_id="kill_session",
+        summary="Stop the sale of everything in it at once",
+        description="The emergency stop: it waits for no sale, and no purchase commits more than a moment after it. "
+        "The session stays as it is. Repeating it changes nothing but the reason.",
+        request=KillBody,
+        responses={200: KillAnswer, **errors_of(errors.SessionNotFound)},
+        tags=["sessions"],
+    )
+    def post(self, request: Request, session: str) -> Response:
+        by, at = caller(request), timezone.now()
+        reason = body_of(request, KillBody).validated_data["reason"]
+        found = queries.session_for_caller(session, by, at=at)
+        switch = selling_switches.stop(
+            scope=SellingSwitch.Scope.SESSION, scope_id=found.id, brand_id=found.brand_id, reason=reason, by=by, at=at
+        )
+        return Response(KillAnswer(switch).data)
+
+    @extend_schema(
+        operation_id="end_session_kill",
+        summary="Let the sale go on after a kill",
+        description="What else stops it (a pause, another switch) still does. Repeating it changes nothing.",
+        responses={200: KillAnswer, **errors_of(errors.SessionNotFound)},
+        tags=["sessions"],
+    )
+    def delete(self, request: Request, session: str) -> Response:
+        by, at = caller(request), timezone.now()
+        found = queries.session_for_caller(session, by, at=at)
+        switch = selling_switches.resume(
+            scope=SellingSwitch.Scope.SESSION, scope_id=found.id, brand_id=found.brand_id, by=by, at=at
+        )
+        return Response(KillAnswer(switch).data)

@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sessions/<str:session>/pause", sessions.PauseSession.as_view()),
     path("sessions/<str:session>/resume", sessions.ResumeSession.as_view()),
     path("sessions/<str:session>/close", sessions.CloseSession.as_view()),
+    path("sessions/<str:session>/kill", sessions.SessionKill.as_view()),
     path("sessions/<str:session>/listings", listings.SessionListings.as_view()),
     path("listings/<str:listing>", listings.OneListing.as_view()),
     path("promoters", promoters.Promoters.as_view()),

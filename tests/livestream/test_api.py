@@ -15,7 +15,7 @@ from stores.models import ApiClient, Brand
 from stores.services import api_clients
 from tests import factories
 from tests.factories import NOW
-from tests.livestream.conftest import OPERATOR
+from tests.livestream.conftest import acts
 from vouchers.models import Offer
 
 pytestmark = pytest.mark.django_db
@@ -176,6 +176,28 @@ def test_who_serves_two_brands_says_which(brand: Brand) -> None:
     assert code(post(client, "sessions", {"title": "x", "brand": foreign})) == (404, "brand_not_found")
 
 
+def test_a_kill_stops_what_is_on_and_is_taken_back(brand: Brand) -> None:
+    session = factories.live_session(brand)
+    factories.listing(session, factories.offer(factories.terms(factories.deal(brand))))
+    client = person(brand)
+    path = f"sessions/{session.public_id}"
+
+    def shown() -> tuple[str, bool]:
+        (listing,) = client.get(f"{API}/live/{session.public_id}").json()["listings"]
+        kill = client.get(f"{API}/{path}").json()["kill"]
+        return listing["state"], bool(kill and kill["stopped_at"])
+
+    assert shown() == ("open", False)
+    killed = [post(client, f"{path}/kill", {"reason": "价格填错"}).json() for _ in range(2)]
+    assert shown() == ("stopped", True)
+    assert client.delete(f"{API}/{path}/kill").json()["stopped_at"] is None
+
+    assert shown() == ("open", False)
+    assert killed[0] == killed[1]
+    assert acts(session.id) == ["selling.stopped", "selling.resumed"]
+    assert code(post(client, f"{path}/kill", {})) == (422, "malformed_request")
+
+
 OPERATIONS = [
     ("get", "sessions/{session}"),
     ("patch", "sessions/{session}"),
@@ -183,6 +205,8 @@ OPERATIONS = [
     ("post", "sessions/{session}/pause"),
     ("post", "sessions/{session}/resume"),
     ("post", "sessions/{session}/close"),
+    ("post", "sessions/{session}/kill"),
+    ("delete", "sessions/{session}/kill"),
     ("post", "sessions/{session}/listings"),
     ("patch", "listings/{listing}"),
     ("delete", "listings/{listing}"),
@@ -204,6 +228,8 @@ def test_another_brands_is_not_there_and_a_role_that_may_not_is_forbidden(
     }
     where = f"{API}/" + path.format(**{name: row.public_id for name, row in rows.items()})
     body = {"offer": offer.public_id} if path.endswith("listings") else {}
+    if (method, path[-4:]) == ("post", "kill"):
+        body = {"reason": "wrong price"}
 
     def call(client: APIClient) -> Any:
         return getattr(client, method)(where, body, format="json") if method != "get" else client.get(where)
@@ -319,4 +345,3 @@ def test_acts_out_of_turn_say_why(brand: Brand, session: LiveSession) -> None:
     assert code(post(client, f"sessions/{session.public_id}/open")) == (409, "session_closed")
     assert code(patch(client, f"sessions/{session.public_id}", {"title": "x"})) == (409, "session_closed")
     assert code(post(client, f"sessions/{session.public_id}/open", {"now": True})) == (422, "unknown_parameter")
-    assert OPERATOR.kind == "staff"
