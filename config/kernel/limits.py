@@ -91,6 +91,11 @@ def check(*keys: tuple[Limit, str]) -> Count:
     return _tightest(_counts(keys, spend=False))
 
 
+def spend_here(*keys: tuple[Limit, str]) -> Count:
+    """Count in this process alone: for the lane, where asking Redis would take longer than the act it guards."""
+    return _tightest([_alone.count(limit, key, spend=True) for limit, key in keys])
+
+
 def _tightest(counts: list[Count]) -> Count:
     return max(counts, key=lambda count: (count.wait_seconds, -count.left))
 

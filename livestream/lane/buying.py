@@ -7,9 +7,10 @@ from uuid import UUID
 
 import msgspec
 
-from config.kernel import ids
+from config.kernel import ids, limits
 from config.kernel.errors import DomainError
 from config.kernel.group_commit import GroupCommit
+from config.kernel.limits import Limit
 from livestream import answers
 from livestream.lane.credentials import customer_of
 from livestream.lane.http import Call
@@ -20,6 +21,9 @@ from orders import errors
 from orders.models import Purchase
 from orders.queries import PurchaseStatus, purchase_statuses
 from orders.services.selling import SellRequest, Sold, first_answers, sell_batch, unavailable
+
+PURCHASES = Limit("purchases_of_customer", times=30, seconds=10, times_alone=30)
+"""What one customer may try to buy, at each intake process: more is a script, and it is told to slow down."""
 
 _body = msgspec.json.Decoder(Buy)
 
@@ -44,6 +48,7 @@ class Buying:
     async def buy(self, call: Call, session: str) -> None:
         at = datetime.now(UTC)
         customer_id, brand_id = customer_of(call, at=at)
+        limits.spend_here((PURCHASES, customer_id.hex)).require_room()
         request_id = call.request_id
         call.refuse_parameters()
         body = await call.body(_body)

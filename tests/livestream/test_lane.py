@@ -198,6 +198,20 @@ def test_bad_input_is_refused_with_its_code(session: LiveSession, offer: Offer) 
     assert Purchase.objects.count() == 0
 
 
+def test_a_customer_who_hammers_is_told_when_to_come_back(session: LiveSession, offer: Offer) -> None:
+    headers = signed_in(session)
+
+    async def story(client: httpx.AsyncClient) -> list[httpx.Response]:
+        return [await client.post(purchases(session), headers=headers, json=wish(offer)) for _ in range(80)]
+
+    heard = play(story)
+    turned_away = [answer for answer in heard if answer.status_code == 429]
+
+    assert {answer.status_code for answer in heard[:30]} == {200, 201}
+    assert turned_away
+    assert int(turned_away[0].headers["Retry-After"]) >= 1
+
+
 def test_staff_cannot_buy_and_english_is_spoken_on_request(session: LiveSession, offer: Offer) -> None:
     staff = sign_staff(user_id=uuid4(), at=datetime.now(UTC)).text
     headers = signed_in(session, **{"Authorization": f"Bearer {staff}", "Accept-Language": "en"})
