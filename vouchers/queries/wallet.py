@@ -1,6 +1,6 @@
 """What a customer sees of her vouchers."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -28,8 +28,8 @@ class VoucherDetail:
 
     voucher: Voucher
     terms: Terms
-    redemptions: Sequence[Redemption]
-    endings: Sequence[UseEnding]
+    redemptions: list[Redemption]
+    endings: list[UseEnding]
     refund_now: RefundNow
 
 
