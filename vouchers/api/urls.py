@@ -1,5 +1,27 @@
 """The JSON addresses of vouchers, below ``/api/v1/``."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from vouchers.api import counter, deals, offers, switches, wallet
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("deals", deals.Deals.as_view()),
+    path("deals/<str:deal>", deals.OneDeal.as_view()),
+    path("deals/<str:deal>/total", deals.DealTotal.as_view()),
+    path("deals/<str:deal>/terms", deals.DealTermsList.as_view()),
+    path("offers", offers.Offers.as_view()),
+    path("offers/<str:offer>", offers.OneOffer.as_view()),
+    path("offers/<str:offer>/open", offers.OpenOffer.as_view()),
+    path("offers/<str:offer>/pause", offers.PauseOffer.as_view()),
+    path("offers/<str:offer>/resume", offers.ResumeOffer.as_view()),
+    path("offers/<str:offer>/close", offers.CloseOffer.as_view()),
+    path("offers/<str:offer>/allotment", offers.OfferAllotment.as_view()),
+    path("selling/stop", switches.StopSelling.as_view()),
+    path("selling/resume", switches.ResumeSelling.as_view()),
+    path("vouchers", wallet.Wallet.as_view()),
+    path("vouchers/<str:voucher>", wallet.OneVoucher.as_view()),
+    path("vouchers/<str:voucher>/qr", wallet.VoucherQr.as_view()),
+    path("stores/<str:store>/redemptions/prepare", counter.PrepareRedemption.as_view()),
+    path("stores/<str:store>/redemptions", counter.StoreRedemptions.as_view()),
+    path("redemptions/<str:redemption>/reversal", counter.Reversal.as_view()),
+]

@@ -171,7 +171,7 @@ def _detail(found: VoucherDetail, language: str) -> dict[str, Any]:
         "weekdays": sorted(found.terms.weekdays),
         "day_spans": found.terms.spans_as_clocks,
         "blackout_dates": sorted(found.terms.blackout_dates),
-        "uses": UseSerializer(found.redemptions, many=True).data,
-        "endings": EndingSerializer(found.endings, many=True).data,
+        "uses": [UseSerializer(redemption).data for redemption in found.redemptions],
+        "endings": [EndingSerializer(ending).data for ending in found.endings],
         "refund_now": {"amount_fen": found.refund_now.amount_fen, "refusal": told},
     }
