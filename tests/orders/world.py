@@ -1,7 +1,7 @@
 """A little world with every kind of fact in it, whose books agree: what the audit is tried on."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -63,7 +63,7 @@ def build() -> World:
     refund_expired(limit=1, at=IN_THREE_DAYS)
     with transaction.atomic():
         _pay_again(redeemed)
-        _leave_trail_of_captures()
+        leave_trail_of_captures()
     return World(redeemed=redeemed)
 
 
@@ -86,9 +86,14 @@ def _refund(voucher: Voucher) -> None:
         voucher_id=voucher.pk, customer_id=voucher.customer_id, request_id=uuid4(), at=LATER
     ).request.refund
     assert refund is not None
+    pay_out(refund, at=LATER)
+
+
+def pay_out(refund: Refund, *, at: datetime) -> None:
+    """The provider has paid it."""
     with transaction.atomic():
-        Refund.objects.filter(pk=refund.pk).update(status="succeeded", sent_at=LATER, succeeded_at=LATER)
-        refund_finishing.finish(voucher_ids=[voucher.pk], at=LATER)
+        Refund.objects.filter(pk=refund.pk).update(status="succeeded", sent_at=at, succeeded_at=at)
+        refund_finishing.finish(voucher_ids=[refund.source_id], at=at)
         _post(LedgerTransfer.Kind.REFUND_PAID, refund)
 
 
@@ -121,7 +126,7 @@ def _post(kind: LedgerTransfer.Kind, refund: Refund) -> None:
     post([Posting(kind, refund.purchase.brand_id, refund.amount_fen, "refund", refund.pk, owner="sandbox")], at=LATER)
 
 
-def _leave_trail_of_captures() -> None:
+def leave_trail_of_captures() -> None:
     """What ``captures`` writes and ``paid.purchase`` does not."""
     audit.record(
         act="payments.captured",
