@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from orders.invariants import auditing
-from orders.services import folding, issuing, notices, refund_sending, refunds, unpaid
+from orders.services import draining, folding, issuing, notices, refund_sending, refunds, unpaid
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,14 @@ def fold_transfers() -> None:
 def refund_expired() -> None:
     """One batch of the expiry wave; how often beat ticks is the wave's rate."""
     refunds.refund_expired(limit=EXPIRED_A_RUN, at=timezone.now())
+
+
+@shared_task(name="orders.drain_closed")
+def drain_closed() -> None:
+    """What closed offers did not sell, back to their deals."""
+    for _ in range(BATCHES_AT_MOST):
+        if not draining.drain_closed(limit=100, at=timezone.now()):
+            return
 
 
 @shared_task(name="orders.audit_recent")
