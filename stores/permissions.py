@@ -18,6 +18,7 @@ class Permission(StrEnum):
     VIEW_STORES = "view_stores"
     EDIT_STORES = "edit_stores"
     PAUSE_STORES = "pause_stores"
+    VIEW_ENTITIES = "view_entities"
     EDIT_ENTITIES = "edit_entities"
     EDIT_BRAND = "edit_brand"
     VIEW_STAFF = "view_staff"
@@ -43,6 +44,7 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.VIEW_STORES: EVERYBODY,
     Permission.EDIT_STORES: HEAD_OFFICE,
     Permission.PAUSE_STORES: COUNTER - {Role.CLERK},
+    Permission.VIEW_ENTITIES: HEAD_OFFICE | {Role.FINANCE, Role.AUDITOR},
     Permission.EDIT_ENTITIES: frozenset({Role.OWNER, Role.FINANCE}),
     Permission.EDIT_BRAND: frozenset({Role.OWNER}),
     Permission.VIEW_STAFF: (COUNTER - {Role.CLERK}) | {Role.AUDITOR},
@@ -62,6 +64,7 @@ SCOPES: dict[Permission, frozenset[Scope]] = {
     Permission.VIEW_STORES: frozenset({Scope.CATALOG, Scope.SELLING, Scope.REDEEMING, Scope.REPORTS}),
     Permission.EDIT_STORES: frozenset({Scope.CATALOG}),
     Permission.PAUSE_STORES: frozenset({Scope.CATALOG}),
+    Permission.VIEW_ENTITIES: frozenset({Scope.CATALOG, Scope.REPORTS}),
     Permission.SIGN_IN_CUSTOMERS: frozenset({Scope.CUSTOMERS}),
     Permission.REDEEM: frozenset({Scope.REDEEMING}),
     Permission.VIEW_REDEMPTIONS: frozenset({Scope.REDEEMING, Scope.REPORTS}),

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import FloatField, QuerySet, Value
+from django.db.models import FloatField, Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import ASin, Cast, Cos, Least, Power, Radians, Sin, Sqrt
 
@@ -291,6 +291,65 @@ def roles_of_user(user_id: UUID, *, at: datetime) -> QuerySet[Staff]:
     """What the user may do and where, for her own eyes; ended rows are history."""
     held = Staff.objects.filter(user_id=user_id).exclude(ended_at__lte=at)
     return held.select_related("brand", "region", "entity", "store").order_by("created_at", "id")
+
+
+def store_for_caller(caller: Caller, public_id: str, *, permission: Permission, at: datetime) -> Store:
+    """
+    One store's row, for a person or a program that may do with it what ``permission`` names.
+
+    Raises:
+        MalformedId: not a store's id.
+        StoreNotFound: not in the caller's reach.
+        NotAllowed: in reach, but not this.
+    """
+    store_id = ids.parse(Store.PREFIX, public_id)
+    if caller.kind is CallerKind.STAFF and caller.id is not None:
+        store_for_staff(public_id, caller.id, at=at, permission=permission)
+        return Store.objects.get(id=store_id)
+    if caller.kind is not CallerKind.API_CLIENT or caller.brand_id is None:
+        raise NotAllowed
+    store = Store.objects.filter(id=store_id, brand_id=caller.brand_id).first()
+    if store is None:
+        raise StoreNotFound
+    if not caller.scopes & scopes_with(permission):
+        raise NotAllowed
+    return store
+
+
+def stores_of_caller(caller: Caller, *, at: datetime, brand: str | None = None) -> QuerySet[Store]:
+    """
+    Every store a person reaches, or a program's brand has; within ``brand`` where it is named.
+
+    Raises:
+        MalformedId, BrandNotFound: about ``brand``.
+        NotAllowed: a customer, or a key without such a scope.
+    """
+    if caller.kind is CallerKind.API_CLIENT:
+        return Store.objects.filter(brand_id=brand_for_caller(caller, Permission.VIEW_STORES, at=at, brand=brand))
+    if caller.kind is not CallerKind.STAFF or caller.id is None:
+        raise NotAllowed
+    stores = stores_of_staff(caller.id, at=at)
+    if brand is None:
+        return stores
+    return stores.filter(brand_id=brand_for_caller(caller, Permission.VIEW_STORES, at=at, brand=brand))
+
+
+def brands_of_caller(caller: Caller, *, at: datetime) -> QuerySet[Brand]:
+    """The brands a person serves; the one a program or a customer belongs to."""
+    if caller.kind is CallerKind.STAFF and caller.id is not None:
+        held = Staff.objects.filter(user_id=caller.id, user__is_active=True).exclude(ended_at__lte=at)
+        return Brand.objects.filter(id__in=held.values("brand_id")).order_by("slug")
+    assert caller.brand_id is not None, "programs and customers belong to a brand"
+    return Brand.objects.filter(id=caller.brand_id)
+
+
+def staff_seen_by(user_id: UUID, *, at: datetime) -> QuerySet[Staff]:
+    """Who works in the brands whose people the user may see, or at the stores where she may see them."""
+    roles = roles_with(Permission.VIEW_STAFF)
+    held = Staff.objects.filter(user_id=user_id, user__is_active=True, role__in=roles).exclude(ended_at__lte=at)
+    whole = held.filter(region=None, entity=None, store=None)
+    stores = stores_of_staff(user_id, at=at, permission=Permission.VIEW_STAFF)
+    return Staff.objects.filter(Q(brand_id__in=whole.values("brand_id")) | Q(store__in=stores))
 
 
 def entity_on(store_id: UUID, day: date) -> UUID | None:

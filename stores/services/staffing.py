@@ -146,7 +146,7 @@ def may_appoint(by: Caller, *, brand_id: UUID, role: Role, store_id: UUID | None
     if store_id is not None:
         pair = (store_id, by.id)
         found = stores_for_clerks([pair], at, permission=Permission.APPOINT_STAFF).get(pair)
-        reaching = found.roles if found is not None and found.brand_id == brand_id else frozenset()
+        reaching = found.roles if found is not None else frozenset()
     else:  # only the whole brand's own roles reach over a region or an entity
         rows = Staff.objects.filter(
             user_id=by.id, brand_id=brand_id, user__is_active=True, region=None, entity=None, store=None

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Any, BinaryIO, Protocol
+from typing import IO, Any, Protocol
 
 from stores.business_days import check_hours, check_zone
 from stores.errors import (
@@ -138,7 +138,7 @@ class StoreFile:
 
 @contextmanager
 def opened(
-    source: BinaryIO, *, mapping: Mapping[str, str], brand_zone: str, zone: str | None, entity: str | None
+    source: IO[bytes], *, mapping: Mapping[str, str], brand_zone: str, zone: str | None, entity: str | None
 ) -> Iterator[StoreFile]:
     """
     Read ``source``, which can be sought, from its start; it is left open. ``zone`` and ``entity`` (a code)
@@ -163,7 +163,7 @@ def opened(
         text.detach()  # the wrapper would close what is not ours
 
 
-def detect_encoding(source: BinaryIO) -> str:
+def detect_encoding(source: IO[bytes]) -> str:
     """
     UTF-8 if the whole file is, else GB 18030 if it is that; read through once for each, a chunk at a time.
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import IO, Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -132,7 +132,7 @@ class Report:
 def import_stores(
     *,
     brand_id: UUID,
-    source: BinaryIO,
+    source: IO[bytes],
     reading: Reading,
     by: Caller,
     at: datetime,
@@ -166,7 +166,7 @@ def import_stores(
 def rehearse(
     *,
     brand_id: UUID,
-    source: BinaryIO,
+    source: IO[bytes],
     reading: Reading,
     at: datetime,
     progress: Callable[[int], None] = lambda read_bytes: None,
@@ -184,7 +184,7 @@ def rehearse(
 
 
 def _take_over(
-    brand_id: UUID, source: BinaryIO, reading: Reading, *, at: datetime, progress: Callable[[int], None]
+    brand_id: UUID, source: IO[bytes], reading: Reading, *, at: datetime, progress: Callable[[int], None]
 ) -> Report:
     brand = Brand.objects.get(id=brand_id)
     if reading.zone is not None:
