@@ -11,6 +11,7 @@ import msgspec
 from config.kernel import errors
 from config.kernel.api.exceptions import envelope, language_of
 from config.kernel.api.structs import LARGEST_STRUCT, decoded, encoded
+from config.kernel.api.throttling import address_behind
 from config.kernel.ids import new_id
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,12 @@ class Call:
             return UUID(self.header(b"idempotency-key"))
         except ValueError:
             raise errors.IdempotencyKeyRequired(param="Idempotency-Key") from None
+
+    @property
+    def address(self) -> str:
+        """Where the call comes from, behind as many proxies as are ours."""
+        peer = self.scope.get("client") or ("", 0)
+        return address_behind(self.header(b"x-forwarded-for"), peer=str(peer[0]))
 
     def refuse_parameters(self) -> None:
         """Refuse a query string where the operation has none."""

@@ -1,17 +1,23 @@
 """``POST stores/{store}/redemptions``: clerks' requests, gathered like the customers'."""
 
+import asyncio
+import math
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 
-from config.kernel import ids
-from config.kernel.errors import DomainError
+from config.kernel import ids, limits
+from config.kernel.errors import DomainError, TooManyRequests
 from config.kernel.group_commit import GroupCommit
 from livestream.lane.credentials import staff_of
 from livestream.lane.http import Call
 from stores.models import Store
+from vouchers.api import misses
+from vouchers.errors import VoucherNotFound
 from vouchers.queries.answers import Redeemed, RedeemedUse
 from vouchers.services.redemption import RedeemRequest, redeem_batch
 
@@ -37,23 +43,63 @@ class Redeeming:
 
         self.redeeming: GroupCommit[RedeemRequest, Redeemed] = GroupCommit("redeem", redeem, largest_batch=128)
         self.groups: list[GroupCommit[Any, Any]] = [self.redeeming]
+        self.guesses = Guesses()
 
     async def redeem(self, call: Call, store: str) -> None:
         operator_id = staff_of(call, at=datetime.now(UTC))
+        address = call.address
+        self.guesses.require_room(operator_id, address)
         request_id = call.request_id
         call.refuse_parameters()
         body = await call.body(_body)
         store_id = ids.parse(Store.PREFIX, store)
-        done = await self.redeeming.submit(
-            RedeemRequest(
-                store_id=store_id,
-                operator_id=operator_id,
-                codes=tuple(body.codes),
-                bill_fen=body.bill_fen,
-                request_id=request_id,
-            )
+        asked = RedeemRequest(
+            store_id=store_id,
+            operator_id=operator_id,
+            codes=tuple(body.codes),
+            bill_fen=body.bill_fen,
+            request_id=request_id,
         )
+        try:
+            done = await self.redeeming.submit(asked)
+        except VoucherNotFound:
+            await self.guesses.count(operator_id, address)
+            raise
         await call.answer(200 if done.is_repeat else 201, _answer(done, store))
+
+
+class Guesses:
+    """
+    Codes that named no voucher, by clerk and by address.
+
+    A hit costs nothing here: only a miss asks Redis, off the event loop, and what it says is remembered
+    until it allows the next one. Every process asks the same count, so each lets one more guess through
+    at the most.
+    """
+
+    def __init__(self) -> None:
+        self._closed_until: dict[UUID | str, float] = {}
+
+    def require_room(self, operator_id: UUID, address: str) -> None:
+        """
+        Raises:
+            TooManyRequests: too many misses came from this clerk or this address.
+        """
+        if not self._closed_until:
+            return
+        until = max(self._closed_until.get(operator_id, 0.0), self._closed_until.get(address, 0.0))
+        if (wait := until - time.monotonic()) > 0:
+            raise TooManyRequests(retry_after_seconds=math.ceil(wait))
+
+    async def count(self, operator_id: UUID, address: str) -> None:
+        """Count one miss, and close the door where it was one too many."""
+        now = time.monotonic()
+        self._closed_until = {key: until for key, until in self._closed_until.items() if until > now}
+        await asyncio.to_thread(misses.count, 1, clerk_id=operator_id, address=address)
+        for limit, key in ((misses.OF_CLERK, operator_id), (misses.OF_ADDRESS, address)):
+            left = await asyncio.to_thread(limits.check, (limit, str(key)))
+            if left.wait_seconds > 0:
+                self._closed_until[key] = now + left.wait_seconds
 
 
 def _answer(done: Redeemed, store: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from django.db import connections
 
+from config.accounts.models import User
 from config.accounts.tokens import sign_staff
 from config.asgi import lane
 from livestream.models import LiveSession
@@ -210,6 +211,31 @@ def test_a_customer_who_hammers_is_told_when_to_come_back(session: LiveSession, 
     assert {answer.status_code for answer in heard[:30]} == {200, 201}
     assert turned_away
     assert int(turned_away[0].headers["Retry-After"]) >= 1
+
+
+def test_a_clerk_who_guesses_codes_is_stopped_and_her_colleague_is_not() -> None:
+    brand = factories.brand()
+    store = factories.store(brand, entity=factories.entity(brand))
+    guessing, honest = (factories.staff(brand, store=store).user for _ in range(2))
+
+    async def story(client: httpx.AsyncClient) -> tuple[list[str], str]:
+        async def try_code(user: User) -> str:
+            headers = {
+                "Authorization": f"Bearer {sign_staff(user_id=user.id, at=datetime.now(UTC)).text}",
+                "Idempotency-Key": str(uuid4()),
+                "X-Forwarded-For": user.public_id,
+            }
+            path = f"/api/v1/stores/{store.public_id}/redemptions"
+            answer = await client.post(path, headers=headers, json={"codes": ["123456789012"]})
+            return str(answer.json()["error"]["code"])
+
+        return [await try_code(guessing) for _ in range(22)], await try_code(honest)
+
+    guesses, colleague = play(story)
+
+    assert guesses[:20] == ["voucher_not_found"] * 20
+    assert guesses[-1] == "too_many_requests"
+    assert colleague == "voucher_not_found"
 
 
 def test_staff_cannot_buy_and_english_is_spoken_on_request(session: LiveSession, offer: Offer) -> None:

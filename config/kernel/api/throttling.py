@@ -59,10 +59,15 @@ def check(request: Request, *keys: tuple[Limit, str]) -> None:
 
 def address_of(request: Request) -> str:
     """The caller's network address, read from X-Forwarded-For only as far as our own proxies wrote it."""
-    forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+    return address_behind(request.META.get("HTTP_X_FORWARDED_FOR", ""), peer=str(request.META.get("REMOTE_ADDR", "")))
+
+
+def address_behind(forwarded_for: str, *, peer: str) -> str:
+    """``address_of`` for an edge that is not Django's: the header's value and the socket's own peer."""
+    forwarded = [part.strip() for part in forwarded_for.split(",") if part.strip()]
     if 0 < settings.TRUSTED_PROXIES <= len(forwarded):
-        return str(forwarded[-settings.TRUSTED_PROXIES])
-    return str(request.META.get("REMOTE_ADDR", ""))
+        return forwarded[-settings.TRUSTED_PROXIES]
+    return peer
 
 
 class RateLimitHeaders:
