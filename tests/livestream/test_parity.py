@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
+import orjson
 import pytest
 from django.test import Client
 
@@ -16,7 +18,8 @@ from orders.providers.interface import EventKind
 from orders.providers.sandbox_signature import Keys
 from tests import factories
 from tests.livestream.served import play, purchases, signed_in, wish
-from vouchers.models import Offer, SellingSwitch
+from tests.vouchers import counters
+from vouchers.models import Offer, Redemption, SellingSwitch, Voucher
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -206,6 +209,34 @@ def test_a_providers_notice_is_taken_or_refused_alike(settings: Any, key: str, s
     assert lane == site
     assert lane[0] == status
     assert PaymentNotice.objects.count() == (1 if key == "ours" else 0)
+
+
+@pytest.mark.parametrize("first", EDGES)
+def test_a_redemption_its_repeats_and_its_refusal_are_told_alike(first: Edge) -> None:
+    counter = counters.counter()
+    voucher, refunded = counter.vouchers(counter.terms(kind="times_card"), count=2, bought_at=datetime.now(UTC))
+    Voucher.objects.filter(pk=refunded.pk).update(status="refunded", uses_left=0)
+    path = f"/api/v1/stores/{counter.store.public_id}/redemptions"
+    headers = {
+        "Authorization": f"Bearer {sign_staff(user_id=counter.clerk.id, at=datetime.now(UTC)).text}",
+        "Idempotency-Key": str(uuid4()),
+        "Content-Type": "application/json",
+        "X-Request-Id": "req_of_this_test",
+    }
+    sent = ("POST", path, headers, orjson.dumps({"codes": [voucher.code, voucher.code], "bill_fen": None}))
+
+    status, done = first(*sent)
+    repeats = [edge(*sent) for edge in EDGES]
+    refused = [
+        edge("POST", path, headers | {"Idempotency-Key": str(uuid4())}, orjson.dumps({"codes": [refunded.code]}))
+        for edge in EDGES
+    ]
+
+    assert status == 201
+    assert repeats == [(200, done), (200, done)]
+    assert refused[0] == refused[1]
+    assert (refused[0][0], b'"voucher_refunded"' in refused[0][1]) == (409, True)
+    assert Redemption.objects.count() == 2
 
 
 def test_staff_cannot_buy_and_what_is_not_there_is_not_found_on_either(session: LiveSession, offer: Offer) -> None:
