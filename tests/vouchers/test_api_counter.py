@@ -10,12 +10,14 @@ from django.test import Client
 from config.accounts.models import User
 from config.kernel import limits
 from config.kernel.limits import Limit
+from livestream.lane import redeeming
 from stores.models import Store
 from tests import factories
 from tests.vouchers.counters import Counter
 from tests.vouchers.http import as_customer, as_staff, error_of, get, post
 from vouchers import qr
 from vouchers.api import misses
+from vouchers.api.counter import RedeemAnswer
 from vouchers.models import Redemption, Voucher
 
 TODAY = datetime.now(UTC)
@@ -68,6 +70,18 @@ class TestRedeem:
                     "reversed_at": None,
                 }
             ],
+        }
+
+    def test_the_lane_answers_the_same(self, counter: Counter) -> None:
+        # msgspec and Django REST Framework write times alike; here they are compared before that.
+        done = counter.redeem(bought(counter).code, bought(counter).code, at=TODAY)
+
+        by_site, by_lane = RedeemAnswer(done).data, redeeming._answer(done, counter.store.public_id)
+
+        assert by_site.keys() == by_lane.keys()
+        assert [use.keys() for use in by_site["redemptions"]] == [use.keys() for use in by_lane["redemptions"]]
+        assert {name: by_site[name] for name in ("request", "store", "bill_fen")} == {
+            name: by_lane[name] for name in ("request", "store", "bill_fen")
         }
 
     def test_a_refusal_says_who_was_first(self, counter: Counter) -> None:

@@ -93,6 +93,6 @@ def _judged(
                 why, code=code, position=position, voucher=voucher, terms=of_voucher, story=story, bill_fen=bill_fen
             )
         if why is errors.WrongStore and refusal is not None and of_voucher is not None:
-            with_nearest(refusal, of_voucher, latitude=store.latitude, longitude=store.longitude)
+            with_nearest(refusal, of_voucher, latitude=store.latitude, longitude=store.longitude, at=at)
         prepared.append(Prepared(code=code, voucher=voucher, terms=of_voucher, refusal=refusal))
     return prepared

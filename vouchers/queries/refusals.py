@@ -1,6 +1,9 @@
 """A refusal with everything the person at the counter wants to know about it."""
 
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from config.kernel.errors import DomainError
 from config.kernel.ids import public
@@ -11,9 +14,11 @@ from vouchers.codes import masked
 from vouchers.models import Redemption, Voucher
 from vouchers.queries.accepting import accepting_stores
 from vouchers.queries.facts import Story
+from vouchers.queries.frozen_terms import terms as frozen_terms
 from vouchers.verdict import Refusal, Terms
 
 NEAREST = 3
+NEAREST_KEPT_SECONDS = 300
 
 
 def explained(
@@ -60,19 +65,26 @@ def _facts(refusal: Refusal, voucher: Voucher, terms: Terms, story: Story, bill_
     return {}
 
 
-def with_nearest(refusal: DomainError, terms: Terms, *, latitude: float | None, longitude: float | None) -> DomainError:
+def with_nearest(
+    refusal: DomainError, terms: Terms, *, latitude: float | None, longitude: float | None, at: datetime
+) -> DomainError:
     """The wrong store's refusal with the nearest stores that honour the voucher; none where the store has no place."""
-    nearest: list[dict[str, Any]] = []
-    if latitude is not None and longitude is not None:
-        found = nearest_stores(accepting_stores(terms), latitude=latitude, longitude=longitude, limit=NEAREST)
-        nearest = [
-            {
-                "store": near.store.public_id,
-                "name": near.store.name,
-                "address": near.store.address,
-                "distance_metres": near.distance_metres,
-            }
-            for near in found
-        ]
-    refusal.details["nearest"] = nearest
+    placed = latitude is not None and longitude is not None
+    period = int(at.timestamp()) // NEAREST_KEPT_SECONDS
+    refusal.details["nearest"] = _nearest(terms.id, latitude, longitude, period) if placed else []
     return refusal
+
+
+@lru_cache(maxsize=4096)
+def _nearest(terms_id: UUID, latitude: float, longitude: float, period: int) -> list[dict[str, Any]]:
+    # Kept for minutes: a clerk who scans one wrong voucher after the other must not make a whole batch wait.
+    accepting = accepting_stores(frozen_terms([terms_id])[terms_id])
+    return [
+        {
+            "store": near.store.public_id,
+            "name": near.store.name,
+            "address": near.store.address,
+            "distance_metres": near.distance_metres,
+        }
+        for near in nearest_stores(accepting, latitude=latitude, longitude=longitude, limit=NEAREST)
+    ]

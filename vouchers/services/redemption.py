@@ -93,7 +93,8 @@ def redeem_batch(requests: Sequence[RedeemRequest], *, at: datetime) -> list[Red
             continue
         for lost in batch.wrong_stores:
             # After the commit: no voucher stays locked while somebody is shown the way.
-            with_nearest(lost.refusal, lost.terms, latitude=lost.store.latitude, longitude=lost.store.longitude)
+            latitude, longitude = lost.store.latitude, lost.store.longitude
+            with_nearest(lost.refusal, lost.terms, latitude=latitude, longitude=longitude, at=at)
         return answers
     raise AssertionError("every key was taken meanwhile, and none of them can be found")
 
