@@ -104,8 +104,8 @@ class GroupCommit(Generic[Request, Answer]):
         self._queue.append(_Waiting(request, answered))
         if self._is_idle:
             self._wake.release()
-        # Shielded: a caller that hangs up cancels its own wait, not the sale.
-        return await asyncio.shield(answered)
+        # A caller that hangs up cancels this wait; its request stays in the queue and is served.
+        return await answered
 
     def _wait_seconds(self, now: float) -> float:
         """How long a new request would wait: the work before it, or the batch that does not come back."""

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -46,8 +46,8 @@ EXPECT_PAYMENTS = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class SellRequest:
+# Tuples, because making a frozen dataclass takes four times as long, and each order makes both.
+class SellRequest(NamedTuple):
     """
     One customer wants ``quantity`` of an offer at the price and terms number she was shown.
 
@@ -69,8 +69,7 @@ class SellRequest:
     provider_rate_bps: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Sold:
+class Sold(NamedTuple):
     """The purchase that answers a request; ``is_repeat`` where it was there before."""
 
     purchase_id: UUID
@@ -178,7 +177,7 @@ def _content(request: SellRequest) -> Content:
 def _repeat(request: SellRequest, first: _FirstAnswer) -> Sold | DomainError:
     if first.content != _content(request):
         return IdempotencyConflict(param="Idempotency-Key")
-    return first.sold if first.sold.is_repeat else replace(first.sold, is_repeat=True)
+    return first.sold if first.sold.is_repeat else first.sold._replace(is_repeat=True)
 
 
 def unavailable(offer: OfferFacts, *, stopped: Collection[UUID], at: datetime) -> DomainError | None:
