@@ -18,6 +18,7 @@ site = get_wsgi_application()
 import config.celery  # noqa: F401 - nudges go to this application
 from livestream.lane.application import Application, Lane
 from livestream.lane.buying import Buying
+from livestream.lane.http import Receive, Scope, Send
 from livestream.lane.memory import Memory
 from livestream.lane.noticing import Noticing
 from livestream.lane.redeeming import Redeeming
@@ -37,5 +38,24 @@ def lane(behind: Application | None) -> Lane:
     )
 
 
-application = lane(cast(Any, WSGIMiddleware(cast(Any, site), workers=8)))
+bridge = WSGIMiddleware(cast(Any, site), workers=8)
+
+
+async def bridged(scope: Scope, receive: Receive, send: Send) -> None:
+    """
+    The site behind the bridge, which runs ``receive()`` as a coroutine from its worker threads.
+
+    Granian's returns a future of its own, and the bridge cannot take that.
+    """
+
+    async def receive_message() -> Any:
+        return await receive()
+
+    async def send_message(message: Any) -> None:
+        await send(message)
+
+    await bridge(cast(Any, scope), cast(Any, receive_message), send_message)
+
+
+application = lane(bridged)
 intake = lane(None)

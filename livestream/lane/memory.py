@@ -125,4 +125,6 @@ class Memory:
         seconds = now - then
         if seconds < 1:
             return {}
-        return {offer: round((units - sold_then.get(offer, units)) / seconds, 1) for offer, units in sold.items()}
+        # Unpaid units that came back are no sale, and no minus either.
+        moved = {offer: max(0, units - sold_then.get(offer, units)) for offer, units in sold.items()}
+        return {offer: round(units / seconds, 1) for offer, units in moved.items()}
