@@ -5,12 +5,6 @@ from config.kernel.errors import Conflict, Invalid, NotFound, Unauthenticated
 # --- selling ---------------------------------------------------------------------------------------
 
 
-class OfferNotFound(NotFound):
-    code = "offer_not_found"
-    zh = "没有这个商品"
-    en = "There is no such offer."
-
-
 class NotOnSaleYet(Conflict):
     code = "not_on_sale_yet"
     zh = "还没开抢，{opens_at} 开始"

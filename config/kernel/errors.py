@@ -27,7 +27,7 @@ class DomainError(Exception):
         if "code" not in cls.__dict__:
             return
         known = DomainError.registry.setdefault(cls.code, cls)
-        assert known.__qualname__ == cls.__qualname__, f"two errors share the code {cls.code!r}"
+        assert known.__module__ == cls.__module__, f"two errors share the code {cls.code!r}"
 
     def __init__(self, *, param: str | None = None, **details: Any) -> None:
         super().__init__(self.code)

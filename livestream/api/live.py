@@ -37,6 +37,7 @@ from livestream.errors import SessionNotFound
 from livestream.models import LiveSession
 from livestream.services.buying import Buy, buy
 from orders import errors
+from vouchers.errors import OfferNotFound
 
 _buy = msgspec.json.Decoder(Buy)
 
@@ -76,7 +77,7 @@ class Purchases(APIView):
             200: answers.AcceptedPurchase,
             201: answers.AcceptedPurchase,
             **errors_of(
-                errors.OfferNotFound,
+                OfferNotFound,
                 errors.QuantityOutOfRange,
                 errors.NotOnSaleYet,
                 errors.SalePaused,

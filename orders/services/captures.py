@@ -187,7 +187,7 @@ class _Batch:
 
     def _retake(self, purchase: _Purchase) -> bool:
         return offer_counters.retake(
-            offer_id=purchase.offer_id, customer_id=purchase.customer_id, quantity=purchase.quantity, at=self.at
+            offer_id=purchase.offer_id, customer_id=purchase.customer_id, quantity=purchase.quantity
         )
 
     def _give_back(

@@ -14,6 +14,7 @@ from config.kernel.ids import new_id
 from config.kernel.pipeline import Cursor, Send, as_jsonb, pipelined
 from orders import errors
 from orders.models import Purchase
+from vouchers.errors import OfferNotFound
 from vouchers.models import Offer
 from vouchers.services import offer_counters
 from vouchers.services.offer_counters import OfferFacts
@@ -214,7 +215,7 @@ class _Sale:
             return _repeat(request, first)
         offer = self.offers.get(request.offer_id)
         if offer is None or (offer.brand_id, offer.session_id) != (request.brand_id, request.session_id):
-            return errors.OfferNotFound()
+            return OfferNotFound()
         if refusal := self._refusal(offer, request):
             return refusal
         return self._accept(offer, request)

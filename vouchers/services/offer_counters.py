@@ -138,7 +138,7 @@ def release(*, quantities: Mapping[tuple[UUID, UUID], int]) -> None:
         DealStock.objects.filter(pk=deal_id).update(free=F("free") + by_offer[offer_id])
 
 
-def retake(*, offer_id: UUID, customer_id: UUID, quantity: int, at: datetime) -> bool:
+def retake(*, offer_id: UUID, customer_id: UUID, quantity: int) -> bool:
     """
     Take stock and allowance again for a payment that came after its purchase was closed.
 
