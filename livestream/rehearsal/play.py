@@ -71,11 +71,12 @@ class Play:
         faults: dict[str, Any],
         *,
         during_the_sale: AbstractContextManager[None],
+        lasting_seconds: float,
     ) -> Crowd:
         """Every act in order, the provider misbehaving as told; the crowd of the sale comes back."""
         self._misbehave(faults)
         with during_the_sale:
-            sale = self.sell(orders, arrivals)
+            sale = self.sell(orders, arrivals, lasting_seconds)
         connection.close()  # it may have been cut meanwhile
         self.wait_until_nothing("出券 · vouchers issued", "unissued")
         self.redeem()
@@ -85,11 +86,13 @@ class Play:
         self.wait_until_nothing("退款 · money back", "refunds")
         return sale
 
-    def sell(self, orders: int, arrivals: Path | None) -> Crowd:
-        """Act one: ``orders`` viewers arrive, buy, and most of them pay."""
+    def sell(self, orders: int, arrivals: Path | None, lasting_seconds: float) -> Crowd:
+        """Act one: ``orders`` viewers arrive over ``lasting_seconds`` at least, buy, and most of them pay."""
         at = datetime.now(UTC)
         customers = sign_in_customers(brand_id=self.chain.brand.id, count=orders, at=at)
         seconds = arrival_seconds(orders, arrivals)
+        if seconds[-1] < lasting_seconds:
+            seconds = [each * lasting_seconds / seconds[-1] for each in seconds]
         crowd = self._crowd()
 
         async def act() -> None:

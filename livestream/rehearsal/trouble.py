@@ -17,6 +17,8 @@ from config.kernel.engines import PLACE
 BEGIN_AFTER_SECONDS = 2.0
 FROZEN_SECONDS = 8.0
 AWAY_SECONDS = 20.0
+TROUBLE_SECONDS = BEGIN_AFTER_SECONDS + FROZEN_SECONDS + AWAY_SECONDS + 5.0
+"""How long a sale lasts at least, so that all of it happens in the middle."""
 
 
 class NotOurEngines(Exception):

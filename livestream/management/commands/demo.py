@@ -24,7 +24,7 @@ from livestream.rehearsal.figures import Books, books
 from livestream.rehearsal.play import Play
 from livestream.rehearsal.sale import open_sale
 from livestream.rehearsal.site import site
-from livestream.rehearsal.trouble import NotOurEngines, require_own_engines, trouble
+from livestream.rehearsal.trouble import TROUBLE_SECONDS, NotOurEngines, require_own_engines, trouble
 from orders.invariants import auditing, journal
 from stores.services.generated_stores import BRAND_NAME
 
@@ -98,8 +98,9 @@ class Command(BaseCommand):
             journal=settings.LOCAL_DIR / "acknowledged.jsonl",
             luck=random.Random(options["seed"]),  # noqa: S311 - a rehearsal that can be repeated, no secret
         )
+        lasting = TROUBLE_SECONDS if options["trouble"] else 0.0
         with_trouble = trouble(console) if options["trouble"] else nullcontext()
-        sale = play.act_out(options["orders"], ARRIVALS, FAULTS, during_the_sale=with_trouble)
+        sale = play.act_out(options["orders"], ARRIVALS, FAULTS, during_the_sale=with_trouble, lasting_seconds=lasting)
         found = books(chain.brand.id)
         violations = _audit(play.journal)
         seconds = round(time.monotonic() - began, 1)
