@@ -109,12 +109,10 @@ def _run(invariant: Invariant, check: Check, part: Slice) -> Result:
     counted = sql.SQL("SELECT {columns} FROM ({facts}) AS fact").format(
         columns=sql.SQL(", ").join(columns), facts=facts
     )
-    with connection.cursor() as cursor:
-        cursor.execute(counted, part.parameters)
-        rows, *numbers = cursor.fetchone()
-        counts = dict(zip(check.rules, numbers, strict=False))
-        broken = {name: count for name, count in counts.items() if count}
-        first = {name: _first_broken(cursor, facts, check.rules[name], part) for name in broken}
+    [(rows, *numbers)] = part.ask(counted)
+    counts = dict(zip(check.rules, numbers, strict=False))
+    broken = {name: count for name, count in counts.items() if count}
+    first = {name: _first_broken(facts, check.rules[name], part) for name in broken}
     return Result(
         invariant=invariant.number,
         check=check.name,
@@ -126,11 +124,10 @@ def _run(invariant: Invariant, check: Check, part: Slice) -> Result:
     )
 
 
-def _first_broken(cursor: Any, facts: sql.Composable, rule: str, part: Slice) -> list[dict[str, Any]]:
-    cursor.execute(
+def _first_broken(facts: sql.Composable, rule: str, part: Slice) -> list[dict[str, Any]]:
+    rows = part.ask(
         sql.SQL("SELECT to_jsonb(fact) FROM ({facts}) AS fact WHERE ({rule}) IS NOT TRUE LIMIT {first}").format(
             facts=facts, rule=sql.SQL(rule), first=sql.Literal(FIRST)
-        ),
-        part.parameters,
+        )
     )
-    return [orjson.loads(row[0]) for row in cursor.fetchall()]
+    return [orjson.loads(row[0]) for row in rows]

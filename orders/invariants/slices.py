@@ -36,22 +36,25 @@ SELECT id FROM (
 ) AS touched ORDER BY id DESC LIMIT %(limit)s
 """
 
-# Each is found along an index: what belongs to the purchases, never a scan. Reversed redemptions have
-# no index by voucher; they are reached by their key, and none is reversed later than it may be.
+# Each row is found along an index from the ids of the slice, which a query has in materialised CTEs:
+# long arrays repeated in conditions cost the planner more than the rows cost the executor.
 NARROWED = {
-    "purchases": "SELECT * FROM orders_purchase WHERE id = ANY(%(purchases)s)",
-    "purchases_of_customers": "SELECT * FROM orders_purchase WHERE customer_id = ANY(%(customers)s)",
-    "payments": "SELECT * FROM orders_payment WHERE purchase_id = ANY(%(purchases)s)",
-    "refunds": "SELECT * FROM orders_refund WHERE purchase_id = ANY(%(purchases)s)",
-    "refund_requests": "SELECT * FROM orders_refundrequest WHERE voucher_id = ANY(%(vouchers)s)",
-    "transfers": "SELECT * FROM orders_ledgertransfer WHERE source_id = ANY(%(sources)s)",
-    "allowances": "SELECT * FROM vouchers_customerallowance"
-    " WHERE offer_id = ANY(%(offers)s) AND customer_id = ANY(%(customers)s)",
-    "vouchers": "SELECT * FROM vouchers_voucher WHERE source_id = ANY(%(purchases)s)",
-    "redemptions": "SELECT * FROM vouchers_redemption WHERE voucher_id = ANY(%(vouchers)s) AND reversed_at IS NULL"
-    " UNION ALL SELECT * FROM vouchers_redemption"
-    " WHERE id >= %(reversed_since)s AND voucher_id = ANY(%(vouchers)s) AND reversed_at IS NOT NULL",
-    "endings": "SELECT * FROM vouchers_useending WHERE voucher_id = ANY(%(vouchers)s)",
+    "purchases": "SELECT whole.* FROM slice_purchases JOIN orders_purchase whole USING (id)",
+    "purchases_of_customers": "SELECT whole.* FROM slice_customers JOIN orders_purchase whole"
+    " ON whole.customer_id = slice_customers.id",
+    "payments": "SELECT whole.* FROM slice_purchases JOIN orders_payment whole"
+    " ON whole.purchase_id = slice_purchases.id",
+    "refunds": "SELECT whole.* FROM slice_purchases JOIN orders_refund whole ON whole.purchase_id = slice_purchases.id",
+    "refund_requests": "SELECT whole.* FROM slice_vouchers JOIN orders_refundrequest whole"
+    " ON whole.voucher_id = slice_vouchers.id",
+    "transfers": "SELECT whole.* FROM slice_sources JOIN orders_ledgertransfer whole"
+    " ON whole.source_id = slice_sources.id",
+    "allowances": "SELECT whole.* FROM slice_allowances JOIN vouchers_customerallowance whole"
+    " USING (offer_id, customer_id)",
+    "vouchers": "SELECT whole.* FROM slice_vouchers JOIN vouchers_voucher whole USING (id)",
+    "redemptions": "SELECT whole.* FROM slice_redemptions JOIN vouchers_redemption whole USING (id)",
+    "endings": "SELECT whole.* FROM slice_vouchers JOIN vouchers_useending whole"
+    " ON whole.voucher_id = slice_vouchers.id",
 }
 assert NARROWED.keys() == TABLES.keys()
 
@@ -74,33 +77,60 @@ OWED = """
 )
 """
 
+# In this order: later ones read earlier ones. Redemptions have an index by voucher while they are live;
+# of the reversed ones those are in that are recent themselves.
 RELATED = {
-    "customers": "SELECT DISTINCT customer_id FROM orders_purchase WHERE id = ANY(%(purchases)s)",
-    "vouchers": "SELECT id FROM vouchers_voucher WHERE source_id = ANY(%(purchases)s)",
-    # All offers of these customers: her allowance counts every purchase of hers.
-    "offers": "SELECT DISTINCT offer_id FROM orders_purchase WHERE customer_id = ANY(%(customers)s)",
+    "customers": "SELECT DISTINCT purchase.customer_id FROM slice_purchases JOIN orders_purchase purchase USING (id)",
+    "vouchers": "SELECT voucher.id FROM slice_purchases JOIN vouchers_voucher voucher"
+    " ON voucher.source_id = slice_purchases.id",
+    "redemptions": """
+        SELECT redemption.id FROM slice_vouchers JOIN vouchers_redemption redemption
+            ON redemption.voucher_id = slice_vouchers.id AND redemption.reversed_at IS NULL
+        UNION ALL SELECT redemption.id FROM vouchers_redemption redemption
+            JOIN slice_vouchers ON slice_vouchers.id = redemption.voucher_id
+            WHERE redemption.id >= %(since)s AND redemption.reversed_at IS NOT NULL
+    """,
+    "sources": """
+        SELECT id FROM slice_purchases
+        UNION ALL SELECT id FROM slice_redemptions
+        UNION ALL SELECT payment.id FROM slice_purchases JOIN orders_payment payment
+            ON payment.purchase_id = slice_purchases.id
+        UNION ALL SELECT refund.id FROM slice_purchases JOIN orders_refund refund
+            ON refund.purchase_id = slice_purchases.id
+        UNION ALL SELECT lpad(to_hex(ending.id), 32, '0')::uuid FROM slice_vouchers JOIN vouchers_useending ending
+            ON ending.voucher_id = slice_vouchers.id
+    """,
 }
-SOURCES = """
-SELECT unnest(%(purchases)s::uuid[])
-UNION ALL SELECT id FROM orders_payment WHERE purchase_id = ANY(%(purchases)s)
-UNION ALL SELECT id FROM orders_refund WHERE purchase_id = ANY(%(purchases)s)
-UNION ALL SELECT id FROM vouchers_redemption WHERE voucher_id = ANY(%(vouchers)s) AND reversed_at IS NULL
-UNION ALL SELECT id FROM vouchers_redemption
-    WHERE id >= %(reversed_since)s AND voucher_id = ANY(%(vouchers)s) AND reversed_at IS NOT NULL
-UNION ALL SELECT lpad(to_hex(id), 32, '0')::uuid FROM vouchers_useending WHERE voucher_id = ANY(%(vouchers)s)
-"""
+CTES = {
+    "slice_purchases": "slice_purchases(id) AS MATERIALIZED (SELECT unnest(%(purchases)s::uuid[]))",
+    "slice_customers": "slice_customers(id) AS MATERIALIZED (SELECT unnest(%(customers)s::uuid[]))",
+    "slice_vouchers": "slice_vouchers(id) AS MATERIALIZED (SELECT unnest(%(vouchers)s::uuid[]))",
+    "slice_redemptions": "slice_redemptions(id) AS MATERIALIZED (SELECT unnest(%(redemptions)s::uuid[]))",
+    "slice_sources": "slice_sources(id) AS MATERIALIZED (SELECT unnest(%(sources)s::uuid[]))",
+    # Every offer these customers ever bought of: her allowance counts all her purchases.
+    "slice_allowances": "slice_allowances AS MATERIALIZED (SELECT DISTINCT offer_id, customer_id"
+    " FROM orders_purchase WHERE customer_id = ANY(%(customers)s::uuid[]))",
+}
 
 
 @dataclass(frozen=True)
 class Slice:
-    """The relations that ``{names}`` in a check stand for, and the parameters in them."""
+    """The relations that ``{names}`` in a check stand for, and the ids in them."""
 
     relations: dict[str, sql.Composable]
     parameters: dict[str, Any] = field(default_factory=dict)
     is_whole: bool = False
-    purchases: int | None = None
+    purchase_ids: tuple[UUID, ...] = ()
     is_cut: bool = False
     """More was touched than the bound: the newest are in, the others are not."""
+
+    def ask(self, query: sql.Composable) -> list[tuple[Any, ...]]:
+        """The rows of a query over the slice, with the ids that it names in front of it."""
+        with connection.cursor() as cursor:
+            text = query.as_string(cursor.cursor)
+            cursor.execute(_with_ids(text), self.parameters or None)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def whole() -> Slice:
@@ -116,18 +146,18 @@ def recent(*, minutes: int, limit: int, at: datetime) -> Slice:
 
     Ids are UUIDv7, so "recent" is a range of the primary key. Runs inside the caller's snapshot.
     """
-    since = at - timedelta(minutes=minutes)
-    found: dict[str, Any] = {"since": _first_id(since), "limit": limit + 1}
-    found["reversed_since"] = _first_id(since - timedelta(days=1))
+    with connection.cursor() as cursor:
+        # Indexes, also where a table is still small enough to be read faster as a whole.
+        cursor.execute("SET LOCAL random_page_cost = 1.1")
+    found: dict[str, Any] = {"since": _first_id(at - timedelta(minutes=minutes)), "limit": limit + 1}
     touched = _ids(TOUCHED, found)
-    found["purchases"] = touched[:limit]
+    found["purchases"] = _array(touched[:limit])
     for name, query in RELATED.items():
-        found[name] = _ids(query, found)
-    found["sources"] = _ids(SOURCES, found)
+        found[name] = _array(_ids(query, found))
     return Slice(
         relations=_with_derived({name: sql.SQL(f"({query})") for name, query in NARROWED.items()}),
         parameters=found,
-        purchases=len(found["purchases"]),
+        purchase_ids=tuple(touched[:limit]),
         is_cut=len(touched) > limit,
     )
 
@@ -152,5 +182,15 @@ def _first_id(at: datetime) -> UUID:
 
 def _ids(query: str, parameters: dict[str, Any]) -> list[UUID]:
     with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
+        cursor.execute(_with_ids(query), parameters)
         return [row[0] for row in cursor.fetchall()]
+
+
+def _array(ids: list[UUID]) -> str:
+    """An array as PostgreSQL reads it: adapting each id again for each query took most of a slice's time."""
+    return f"{{{','.join(map(str, ids))}}}"
+
+
+def _with_ids(query: str) -> str:
+    named = [cte for name, cte in CTES.items() if name in query]
+    return f"WITH {', '.join(named)} {query}" if named else query

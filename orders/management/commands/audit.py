@@ -48,7 +48,7 @@ class Command(BaseCommand):
                 part, results = auditing.look_at_recent(
                     minutes=options["recent"], limit=RECENT_AT_MOST, at=timezone.now(), progress=progress
                 )
-                scope = f"{part.purchases} purchases of the last {options['recent']} minutes"
+                scope = f"{len(part.purchase_ids):,} purchases of the last {options['recent']} minutes"
                 scope += ", the newest; more were touched" if part.is_cut else ""
             if options["acknowledged"]:
                 results = [*results, _compare(options["acknowledged"])]
