@@ -56,13 +56,14 @@ def request(store: Store, clerk: User, code: str) -> bytes:
 def redeeming() -> Iterator[Figure]:
     """``redeem_http``, ``redeem_p99_ms``, ``statements_redeem``."""
     with own_database():
-        manned, codes = counters(REDEMPTIONS + WARM_UP + 1)
+        manned, codes = counters(REDEMPTIONS + WARM_UP + 2)
         at_each = itertools.cycle(manned)
-        requests = [request(*next(at_each), code) for code in codes[1:]]
+        requests = [request(*next(at_each), code) for code in codes[2:]]
         with serve("config.asgi:intake") as server:
             closed_loop(server.port, requests[:WARM_UP], clients=CLIENTS)
             outcome = closed_loop(server.port, requests[WARM_UP:], clients=CLIENTS)
-        statements = _statements(*manned[0], codes[0])
+        _statements(*manned[0], codes[0])  # terms and accounts are in memory from now on
+        statements = _statements(*manned[0], codes[1])
     others = {status: count for status, count in outcome.statuses.items() if status != 201}
     conditions = f"{CLIENTS} clients at as many stores, closed loop, 1 intake process, {REDEMPTIONS:,} vouchers" + (
         f"; NOT REDEEMED, by status: {others}" if others else ""
