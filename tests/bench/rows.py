@@ -43,7 +43,8 @@ def purchases(offer: Offer, count: int, *, customers: int, status: str) -> None:
             "INSERT INTO orders_payment (id, purchase_id, customer_id, provider, amount_fen, status, captured_fen, "
             "provider_reference, created_at, captured_at) SELECT bench_uuid7(row_number() OVER ()), id, customer_id, "
             "'sandbox', total_fen, %(state)s, %(captured)s, '', %(at)s, %(paid_at)s::timestamptz "
-            "FROM orders_purchase WHERE offer_id = %(offer)s",
+            "FROM orders_purchase p WHERE offer_id = %(offer)s "
+            "AND NOT EXISTS (SELECT FROM orders_payment y WHERE y.purchase_id = p.id)",
             {
                 **given,
                 "state": "captured" if is_paid else "created",
@@ -54,7 +55,8 @@ def purchases(offer: Offer, count: int, *, customers: int, status: str) -> None:
         cursor.execute(
             "INSERT INTO vouchers_customerallowance (offer_id, customer_id, bought) "
             "SELECT offer_id, customer_id, sum(quantity) FROM orders_purchase WHERE offer_id = %(offer)s "
-            "GROUP BY offer_id, customer_id",
+            "GROUP BY offer_id, customer_id "
+            "ON CONFLICT (offer_id, customer_id) DO UPDATE SET bought = excluded.bought",
             given,
         )
         cursor.execute("UPDATE vouchers_offer SET sold = sold + %s WHERE id = %s", [count, offer.id])
