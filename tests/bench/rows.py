@@ -27,6 +27,7 @@ def purchases(offer: Offer, count: int, *, customers: int, status: str) -> None:
     given = {"offer": offer.id, "terms": offer.terms_id, "brand": offer.brand_id, "price": offer.price_fen, "at": at}
     paid_at = at if is_paid else None
     with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")  # millions of rows take minutes
         cursor.execute(UUID7)
         cursor.execute(
             "INSERT INTO orders_purchase (id, brand_id, offer_id, terms_id, customer_id, request_id, quantity, "
