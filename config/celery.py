@@ -14,8 +14,8 @@ app = Celery("hexiao")
 app.set_default()  # for threads too: without it only this one knows the application, and nudges come from another
 _url = settings.REDIS_URL
 app.conf.update(
-    # Celery spells a Redis on a unix socket its own way.
-    broker_url=_url.replace("unix://", "redis+socket://", 1),
+    # Celery spells a Redis on a unix socket, and the number of its database there, its own way.
+    broker_url=_url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host="),
     broker_connection_retry_on_startup=True,
     broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 2, "visibility_timeout": 600},
     task_queues=[Queue("issue"), Queue("stock"), Queue("outside")],

@@ -230,4 +230,13 @@ class Play:
     def _bar(self, says: str, total: int) -> Iterator[Callable[[], None]]:
         with self._progress() as progress:
             task = progress.add_task(says, total=total)
-            yield lambda: progress.advance(task)
+            looked_at = time.monotonic()
+
+            def step() -> None:
+                nonlocal looked_at
+                progress.advance(task)
+                if time.monotonic() > looked_at + 1:
+                    looked_at = time.monotonic()
+                    self.processes.check()
+
+            yield step

@@ -59,6 +59,7 @@ def site(*, port: int, sandbox_port: int, **environment: str) -> Iterator[Proces
         try:
             processes.wait_for_port(sandbox_port)
             processes.wait_for_port(port)
+            processes.check()
             yield processes
         finally:
             schedule.unlink(missing_ok=True)
