@@ -1,0 +1,51 @@
+"""Reads of stores: who may act where, the access queries, and reads that ask nobody's permission."""
+
+from stores.queries.access import (
+    brand_for_caller,
+    brand_for_staff,
+    brands_of_caller,
+    delivery_for_caller,
+    require_permission,
+    staff_seen_by,
+    store_for_caller,
+    store_for_staff,
+    stores_of_caller,
+    stores_of_staff,
+    webhook_for_caller,
+)
+from stores.queries.clerks import (
+    ClerkStore,
+    clerk_stores,
+    send_clerks,
+    stores_for_clerks,
+)
+from stores.queries.reads import (
+    NearStore,
+    deliveries,
+    entity_on,
+    nearest_stores,
+    roles_of_user,
+)
+
+__all__ = [
+    "ClerkStore",
+    "NearStore",
+    "brand_for_caller",
+    "brand_for_staff",
+    "brands_of_caller",
+    "clerk_stores",
+    "deliveries",
+    "delivery_for_caller",
+    "entity_on",
+    "nearest_stores",
+    "require_permission",
+    "roles_of_user",
+    "send_clerks",
+    "staff_seen_by",
+    "store_for_caller",
+    "store_for_staff",
+    "stores_for_clerks",
+    "stores_of_caller",
+    "stores_of_staff",
+    "webhook_for_caller",
+]
