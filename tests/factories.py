@@ -6,7 +6,18 @@ from uuid import uuid4
 
 from config.accounts.models import User
 from livestream.models import Listing, LiveSession, Promoter
-from stores.models import Brand, Customer, SettlementEntity, Staff, Store, StoreEntity
+from stores.models import (
+    Brand,
+    Customer,
+    Option,
+    OptionGroup,
+    Product,
+    ProductOptionGroup,
+    SettlementEntity,
+    Staff,
+    Store,
+    StoreEntity,
+)
 from vouchers.models import Deal, DealStock, DealTerms, Offer
 
 NOW = datetime(2026, 6, 1, 4, 0, tzinfo=UTC)  # noon in Shanghai, a Monday
@@ -130,3 +141,45 @@ def promoter(brand: Brand, **fields: Any) -> Promoter:
     return Promoter.objects.create(
         **{"brand": brand, "code": uuid4().hex[:8], "name": "阿青", "created_at": NOW, **fields}
     )
+
+
+def product(brand: Brand, **fields: Any) -> Product:
+    return Product.objects.create(
+        **{
+            "brand": brand,
+            "code": uuid4().hex[:8],
+            "name": "青提茉莉",
+            "categories": ["鲜果茶"],
+            "price_fen": 1_900,
+            "created_at": NOW,
+            **fields,
+        }
+    )
+
+
+def option_group(brand: Brand, *products: Product, options: dict[str, int] | None = None, **fields: Any) -> OptionGroup:
+    """A size that must be chosen; ``options`` are names to price deltas, the first being the default."""
+    group = OptionGroup.objects.create(
+        **{
+            "brand": brand,
+            "code": uuid4().hex[:8],
+            "name": "规格",
+            "choose_least": 1,
+            "choose_most": 1,
+            "created_at": NOW,
+            **fields,
+        }
+    )
+    for position, (name, delta_fen) in enumerate((options or {"中杯": 0, "大杯": 500}).items()):
+        Option.objects.create(
+            group=group,
+            code=name,
+            name=name,
+            price_delta_fen=delta_fen,
+            is_default=position == 0 and group.is_required,
+            position=position,
+            created_at=NOW,
+        )
+    for asked in products:
+        ProductOptionGroup.objects.create(product=asked, group=group, position=asked.product_groups.count())
+    return group

@@ -54,3 +54,14 @@ class WriteOnce(migrations.RunSQL):
             f"FOR EACH ROW EXECUTE FUNCTION kernel_write_once({columns})",
             f"DROP TRIGGER {trigger} ON {table}",
         )
+
+
+class NeverDeleted(migrations.RunSQL):
+    """Rows of ``table`` may change, and none of them ever goes: somebody outside remembers its id."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(
+            f"CREATE TRIGGER {table}_never_deleted BEFORE DELETE ON {table} "
+            f"FOR EACH ROW EXECUTE FUNCTION kernel_write_once()",
+            f"DROP TRIGGER {table}_never_deleted ON {table}",
+        )

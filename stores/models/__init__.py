@@ -1,5 +1,6 @@
 from stores.models.people import ApiClient, Customer, CustomerIdentity, Staff
 from stores.models.places import Brand, Region, SettlementEntity, Store, StoreEntity
+from stores.models.products import Option, OptionGroup, Product, ProductOptionGroup, StoreOption, StoreProduct
 from stores.models.webhooks import WebhookDelivery, WebhookSubscription
 
 __all__ = [
@@ -7,11 +8,17 @@ __all__ = [
     "Brand",
     "Customer",
     "CustomerIdentity",
+    "Option",
+    "OptionGroup",
+    "Product",
+    "ProductOptionGroup",
     "Region",
     "SettlementEntity",
     "Staff",
     "Store",
     "StoreEntity",
+    "StoreOption",
+    "StoreProduct",
     "WebhookDelivery",
     "WebhookSubscription",
 ]
