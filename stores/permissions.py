@@ -29,6 +29,7 @@ class Permission(StrEnum):
     VIEW_REDEMPTIONS = "view_redemptions"
     EDIT_DEALS = "edit_deals"
     SELL = "sell"
+    GRANT = "grant"
     SERVE_CUSTOMERS = "serve_customers"
     VIEW_BOOKS = "view_books"
     EDIT_WEBHOOKS = "edit_webhooks"
@@ -55,6 +56,7 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.VIEW_REDEMPTIONS: EVERYBODY,
     Permission.EDIT_DEALS: HEAD_OFFICE,
     Permission.SELL: HEAD_OFFICE,
+    Permission.GRANT: HEAD_OFFICE,
     Permission.SERVE_CUSTOMERS: HEAD_OFFICE | {Role.CUSTOMER_SERVICE},
     Permission.VIEW_BOOKS: HEAD_OFFICE | {Role.FINANCE, Role.AUDITOR, Role.FRANCHISEE},
     Permission.EDIT_WEBHOOKS: HEAD_OFFICE,
@@ -70,6 +72,7 @@ SCOPES: dict[Permission, frozenset[Scope]] = {
     Permission.VIEW_REDEMPTIONS: frozenset({Scope.REDEEMING, Scope.REPORTS}),
     Permission.EDIT_DEALS: frozenset({Scope.CATALOG}),
     Permission.SELL: frozenset({Scope.SELLING}),
+    Permission.GRANT: frozenset({Scope.GRANTING}),
     Permission.SERVE_CUSTOMERS: frozenset({Scope.CUSTOMERS}),
     Permission.VIEW_BOOKS: frozenset({Scope.REPORTS}),
     Permission.EDIT_WEBHOOKS: frozenset({Scope.WEBHOOKS}),

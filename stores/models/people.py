@@ -72,6 +72,7 @@ class ApiClient(PublicIdModel):
         CUSTOMERS = "customers"
         CATALOG = "catalog"
         SELLING = "selling"
+        GRANTING = "granting"
         REDEEMING = "redeeming"
         REPORTS = "reports"
         WEBHOOKS = "webhooks"

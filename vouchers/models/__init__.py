@@ -1,4 +1,5 @@
 from vouchers.models.deals import Deal, DealTerms
+from vouchers.models.grants import Grant, GrantBatch
 from vouchers.models.offers import CustomerAllowance, DealStock, Offer, SellingSwitch
 from vouchers.models.redemptions import Redemption, RedemptionRequest
 from vouchers.models.vouchers import CodeCounter, UseEnding, Voucher
@@ -9,6 +10,8 @@ __all__ = [
     "Deal",
     "DealStock",
     "DealTerms",
+    "Grant",
+    "GrantBatch",
     "Offer",
     "Redemption",
     "RedemptionRequest",
