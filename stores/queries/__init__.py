@@ -15,9 +15,12 @@ from stores.queries.access import (
 )
 from stores.queries.clerks import (
     ClerkStore,
+    StoreNow,
     clerk_stores,
     send_clerks,
+    send_stores,
     stores_for_clerks,
+    stores_now,
 )
 from stores.queries.reads import (
     NearStore,
@@ -30,6 +33,7 @@ from stores.queries.reads import (
 __all__ = [
     "ClerkStore",
     "NearStore",
+    "StoreNow",
     "brand_for_caller",
     "brand_for_staff",
     "brands_of_caller",
@@ -41,11 +45,13 @@ __all__ = [
     "require_permission",
     "roles_of_user",
     "send_clerks",
+    "send_stores",
     "staff_seen_by",
     "store_for_caller",
     "store_for_staff",
     "stores_for_clerks",
     "stores_of_caller",
+    "stores_now",
     "stores_of_staff",
     "webhook_for_caller",
 ]
