@@ -72,13 +72,15 @@ INVARIANT = Invariant(
         Check(
             "redemptions_trail",
             """
-            SELECT DISTINCT request.id AS request, request.operator_id AS operator, entry.actor_id AS actor
+            SELECT DISTINCT request.id AS request, entry.actor_id AS actor,
+                   CASE request.source_kind WHEN 'wallet' THEN redemption.customer_id
+                                            ELSE request.operator_id END AS who
             FROM {redemptions} AS redemption
             JOIN vouchers_redemptionrequest request ON request.id = redemption.request_id
             LEFT JOIN kernel_auditentry entry ON entry.subject_id = request.id AND entry.act = 'voucher.redeem'
-            WHERE request.source_kind = 'counter'
+            WHERE request.source_kind IN ('counter', 'wallet')
             """,
-            {"redemption_has_its_trail": "actor = operator"},
+            {"redemption_has_its_trail": "actor = who"},
         ),
         Check(
             "reversals_trail",
@@ -87,7 +89,7 @@ INVARIANT = Invariant(
             FROM {redemptions} AS redemption
             JOIN vouchers_redemptionrequest request ON request.id = redemption.request_id
             LEFT JOIN kernel_auditentry entry ON entry.subject_id = redemption.id AND entry.act = 'voucher.reverse'
-            WHERE redemption.reversed_at IS NOT NULL AND request.source_kind = 'counter'
+            WHERE redemption.reversed_at IS NOT NULL AND request.source_kind IN ('counter', 'wallet')
             """,
             {"reversal_has_its_trail": "actor = operator"},
         ),

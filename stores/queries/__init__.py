@@ -50,8 +50,8 @@ __all__ = [
     "store_for_caller",
     "store_for_staff",
     "stores_for_clerks",
-    "stores_of_caller",
     "stores_now",
+    "stores_of_caller",
     "stores_of_staff",
     "webhook_for_caller",
 ]

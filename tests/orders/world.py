@@ -19,6 +19,7 @@ from tests.orders import paid
 from tests.vouchers import counters
 from vouchers.models import Offer, Redemption, Voucher
 from vouchers.services.expiry import expire_due
+from vouchers.services.redemption import redeem_own
 from vouchers.services.reversal import reverse
 
 LATER = NOW + timedelta(minutes=10)
@@ -43,7 +44,7 @@ def build() -> World:
         return factories.offer(factories.terms(factories.deal(brand), **terms))
 
     lasting, short = offer(), offer(usable_days=1)
-    redeemed = paid.purchase(offer=lasting, quantity=2)
+    redeemed, used_by_her = paid.purchase(offer=lasting, quantity=2), paid.purchase(offer=lasting)
     undone, refunded = paid.purchase(offer=lasting), paid.purchase(offer=lasting)
     paid.purchase(offer=offer(usable_days=1, refunds_on_expiry=False))
     for _ in range(2):
@@ -55,6 +56,15 @@ def build() -> World:
 
     counter = counters.counter(brand=brand)
     counter.redeem(Voucher.objects.get(source_id=redeemed.pk, ordinal=1).code)
+    hers = Voucher.objects.get(source_id=used_by_her.pk)
+    redeem_own(
+        customer_id=hers.customer_id,
+        voucher_ids=[hers.pk],
+        store=counter.store,
+        bill_fen=None,
+        request_id=uuid4(),
+        at=NOW,
+    )
     counter.redeem(Voucher.objects.get(source_id=undone.pk).code)
     again = Redemption.objects.get(voucher__source_id=undone.pk)
     reverse(redemption_id=again.pk, operator=counter.clerk, request_id=uuid4(), at=LATER)

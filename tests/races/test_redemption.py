@@ -38,6 +38,9 @@ def counter() -> Counter:
 @pytest.fixture
 def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(voucher_locks, "LOCK_BY_CODE", voucher_locks.LOCK_BY_CODE.replace("FOR NO KEY UPDATE OF v", ""))
+    monkeypatch.setattr(
+        voucher_locks, "LOCK_OF_CUSTOMER", voucher_locks.LOCK_OF_CUSTOMER.replace("FOR NO KEY UPDATE OF v", "")
+    )
     monkeypatch.setattr(voucher_locks, "lock", lambda ids: list(Voucher.objects.filter(id__in=ids)))
     monkeypatch.setattr(
         expiry,
@@ -102,6 +105,52 @@ def test_without_the_lock_the_second_scanner_breaks_instead_of_hearing_no(
         counter.redeem(voucher.code)
 
     assert isinstance(second.answer(), Redeemed)
+
+
+# --- two devices of one customer ---------------------------------------------------------------------
+
+
+def from_her_phone(counter: Counter, voucher: Voucher, *, request_id: UUID | None = None) -> Redeemed:
+    return redemption.redeem_own(
+        customer_id=voucher.customer_id,
+        voucher_ids=[voucher.id],
+        store=counter.store,
+        bill_fen=None,
+        request_id=request_id or uuid4(),
+        at=NOW,
+    )
+
+
+def test_her_devices_and_a_clerk_use_a_voucher_once(counter: Counter) -> None:
+    voucher = counter.voucher()
+
+    answers = at_once(*[lambda: from_her_phone(counter, voucher)] * 8, *[lambda: counter.redeem(voucher.code)] * 8)
+
+    assert [type(answer) for answer in answers].count(Redeemed) == 1
+    assert {answer.code for answer in answers if not isinstance(answer, Redeemed)} == {"voucher_already_redeemed"}
+    assert agree(books_of(voucher))
+
+
+def test_one_request_from_two_devices_gets_one_answer(counter: Counter) -> None:
+    voucher, key = counter.voucher(), uuid4()
+
+    answers = at_once(*[lambda: from_her_phone(counter, voucher, request_id=key)] * 8)
+
+    assert len({answer.request_id for answer in answers}) == 1
+    assert [answer.is_repeat for answer in answers].count(False) == 1
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_without_the_lock_her_second_device_breaks_instead_of_hearing_no(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voucher = counter.voucher()
+    tablet = squeeze(monkeypatch, redemption, "facts_of", lambda: from_her_phone(counter, voucher))
+
+    with pytest.raises(IntegrityError, match="use_is_redeemed_once"):
+        from_her_phone(counter, voucher)
+
+    assert isinstance(tablet.answer(), Redeemed)
 
 
 # --- the same request twice at once -----------------------------------------------------------------

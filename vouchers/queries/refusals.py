@@ -24,19 +24,26 @@ NEAREST_KEPT_SECONDS = 300
 def explained(
     refusal: Refusal,
     *,
-    code: str,
+    code: str | None,
     position: int,
     voucher: Voucher | None,
     terms: Terms | None,
     story: Story,
     bill_fen: int | None,
 ) -> DomainError:
-    """The refusal of the code at ``position`` of the request, with what it takes or who was first."""
-    details: dict[str, Any] = {"position": position, "code": masked(code)}
+    """
+    The refusal of what stands at ``position`` of the request, with what it takes or who was first.
+
+    ``code`` is what a clerk typed; a customer names her vouchers by their ids and gets none.
+    """
+    details: dict[str, Any] = {"position": position}
+    if code is not None:
+        details["code"] = masked(code)
     if voucher is not None and terms is not None:
         details |= {"voucher": voucher.public_id, "title": terms.title}
         details |= _facts(refusal, voucher, terms, story, bill_fen)
-    return refusal(param="bill_fen" if refusal is errors.BillAmountRequired else "codes", **details)
+    named = "vouchers" if code is None else "codes"
+    return refusal(param="bill_fen" if refusal is errors.BillAmountRequired else named, **details)
 
 
 def _facts(refusal: Refusal, voucher: Voucher, terms: Terms, story: Story, bill_fen: int | None) -> dict[str, Any]:

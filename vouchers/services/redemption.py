@@ -1,6 +1,9 @@
-"""Redeeming at the counter: one engine for a single clerk's request and for many gathered by the lane."""
+"""
+Redeeming: one engine for a single clerk's request, for many gathered by the lane, and for a customer
+who redeems her own.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,14 +15,20 @@ from config.kernel.errors import DomainError
 from config.kernel.idempotency import content_hash
 from config.kernel.pipeline import pipelined
 from stores.models import Store
-from stores.queries import ClerkStore, clerk_stores, send_clerks
+from stores.queries import ClerkStore, clerk_stores, send_clerks, send_stores, stores_now
 from vouchers.codes import is_well_formed, normalise
-from vouchers.models import Redemption
+from vouchers.models import Redemption, RedemptionRequest, Voucher
 from vouchers.queries.answers import Redeemed
 from vouchers.queries.facts import facts_of, send_facts
 from vouchers.queries.refusals import with_nearest
 from vouchers.services import voucher_locks
-from vouchers.services.redemption_batch import MOST_AT_ONCE, Asked, RedemptionBatch, RequestTakenMeanwhile
+from vouchers.services.redemption_batch import (
+    MOST_AT_ONCE,
+    MOST_OF_HERS,
+    Asked,
+    RedemptionBatch,
+    RequestTakenMeanwhile,
+)
 from vouchers.signals import redeemed
 
 
@@ -85,9 +94,67 @@ def redeem_batch(requests: Sequence[RedeemRequest], *, at: datetime) -> list[Red
 
     Answered, never raised: whatever ``redeem`` raises.
     """
-    for _ in range(len(requests) + 1):
+    return _answered(lambda: _locked(requests, at=at), tries=len(requests) + 1, at=at)
+
+
+def redeem_own(
+    *,
+    customer_id: UUID,
+    voucher_ids: Sequence[UUID],
+    store: Store,
+    bill_fen: int | None,
+    request_id: UUID,
+    at: datetime,
+) -> Redeemed:
+    """
+    Consume 1 to 100 uses of a customer's own vouchers at a store, all or nothing: the wallet act.
+
+    The same rules in the same order as at the counter, without a clerk; a card is named once for each
+    use. Safe to retry: the same ``request_id`` at the store with the same vouchers and bill gives back
+    the first answer in its current state. Decided under the vouchers' locks, so of two devices, or a
+    device and a clerk, one wins.
+
+    Raises:
+        VoucherNotFound: not there, not hers, of another brand or another issuer.
+        IdempotencyConflict: ``request_id`` came before at this store with other content, or by somebody else.
+        DomainError: whatever else ``redeem`` raises, ``ClerkNotAtStore`` excepted.
+    """
+    content = content_hash(customer=customer_id, vouchers=sorted(map(str, voucher_ids)), bill_fen=bill_fen)
+    key = (store.id, request_id)
+
+    def locked() -> tuple[list[Asked], RedemptionBatch]:
+        with pipelined() as send:
+            looking = send_stores(send, [store.id], at)
+            locking = voucher_locks.send_lock_of_customer(send, set(voucher_ids), customer_id=customer_id)
+        vouchers = {voucher.id: voucher for voucher in voucher_locks.vouchers_of(locking.fetchall())}
+        here = stores_now(looking, at)[store.id]
+        hers = [vouchers.get(voucher_id) for voucher_id in voucher_ids[: MOST_OF_HERS + 1]]
+        named = tuple(one if one is not None and one.brand_id == here.brand_id else None for one in hers)
+        with pipelined() as send:
+            asking = send_facts(send, keys=[key], codes={(store.id, voucher.code) for voucher in named if voucher})
+        facts = facts_of(asking, terms_ids={voucher.terms_id for voucher in named if voucher})
+        source = RedemptionRequest.Source.WALLET
+        asked = Asked(key, source, customer_id, here, named, (), bill_fen, content)
+        return [asked], RedemptionBatch(facts=facts, at=at)
+
+    [answer] = _answered(locked, tries=2, at=at)
+    if isinstance(answer, DomainError):
+        raise answer
+    return answer
+
+
+def _answered(
+    locked: Callable[[], tuple[list[Asked], RedemptionBatch]], *, tries: int, at: datetime
+) -> list[Redeemed | DomainError]:
+    """Lock, look, decide and write in one durable transaction; again where somebody took a key meanwhile."""
+    for _ in range(tries):
         try:
-            answers, batch = _redeem_once(requests, at=at)
+            with transaction.atomic(durable=True):
+                asked, batch = locked()
+                answers = [batch.decide(one) for one in asked]
+                if batch.redemptions:
+                    batch.write()
+                    redeemed.send(sender=Redemption, redemptions=batch.redemptions, at=at)
         except RequestTakenMeanwhile:
             # Its row has committed, so this time it is found as a first answer: one key less each time.
             continue
@@ -97,18 +164,6 @@ def redeem_batch(requests: Sequence[RedeemRequest], *, at: datetime) -> list[Red
             with_nearest(lost.refusal, lost.terms, latitude=latitude, longitude=longitude, at=at)
         return answers
     raise AssertionError("every key was taken meanwhile, and none of them can be found")
-
-
-def _redeem_once(
-    requests: Sequence[RedeemRequest], *, at: datetime
-) -> tuple[list[Redeemed | DomainError], RedemptionBatch]:
-    with transaction.atomic(durable=True):
-        asked, batch = _locked(requests, at=at)
-        answers = [batch.decide(one) for one in asked]
-        if batch.redemptions:
-            batch.write()
-            redeemed.send(sender=Redemption, redemptions=batch.redemptions, at=at)
-    return answers, batch
 
 
 def _locked(requests: Sequence[RedeemRequest], *, at: datetime) -> tuple[list[Asked], RedemptionBatch]:
@@ -133,13 +188,19 @@ def _locked(requests: Sequence[RedeemRequest], *, at: datetime) -> tuple[list[As
     vouchers = {(voucher.brand_id, voucher.code): voucher for voucher in voucher_locks.vouchers_of(locking.fetchall())}
     facts = facts_of(asking, terms_ids={voucher.terms_id for voucher in vouchers.values()})
     asked = [
-        _asked(request, codes, stores.get((request.store_id, request.operator_id)))
+        _asked(request, codes, stores.get((request.store_id, request.operator_id)), vouchers)
         for request, codes in zip(requests, typed, strict=True)
     ]
-    return asked, RedemptionBatch(vouchers=vouchers, facts=facts, at=at)
+    return asked, RedemptionBatch(facts=facts, at=at)
 
 
-def _asked(request: RedeemRequest, codes: tuple[str, ...], store: ClerkStore | None) -> Asked:
-    key = (request.store_id, request.request_id)
+def _asked(
+    request: RedeemRequest,
+    codes: tuple[str, ...],
+    store: ClerkStore | None,
+    vouchers: Mapping[tuple[UUID, str], Voucher],
+) -> Asked:
+    named = tuple(vouchers.get((store.brand_id, code)) for code in codes) if store else ()
     content = content_hash(codes=sorted(codes), bill_fen=request.bill_fen)
-    return Asked(key, request.operator_id, store, codes, request.bill_fen, content)
+    key, source = (request.store_id, request.request_id), RedemptionRequest.Source.COUNTER
+    return Asked(key, source, request.operator_id, store, named, codes, request.bill_fen, content)

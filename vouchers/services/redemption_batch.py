@@ -15,22 +15,24 @@ from config.kernel.ids import new_id, public
 from config.kernel.pipeline import as_jsonb, pipelined
 from config.kernel.trail import Act, Message, send_trail
 from stores.models import Customer, Store
-from stores.queries import ClerkStore
+from stores.queries import StoreNow
 from vouchers import errors
-from vouchers.models import Redemption, Voucher
+from vouchers.models import Redemption, RedemptionRequest, Voucher
 from vouchers.queries.answers import Redeemed, redeemed_use
 from vouchers.queries.facts import Facts, LastUse, RequestKey, Story
 from vouchers.queries.refusals import explained
 from vouchers.verdict import Refusal, Terms, refusal_of, refusal_together, status_of
 
 MOST_AT_ONCE = 10
+MOST_OF_HERS = 100
+"""A customer's cart may take a use for every cup."""
 
 # In key order: two batches that carry the same keys wait for each other, never in a circle.
 WRITE_REQUESTS = """
     INSERT INTO vouchers_redemptionrequest
         (id, store_id, request_id, content_hash, bill_fen, operator_id, source_kind, outcome, requested_at)
-    SELECT id, s, r, decode(h, 'hex'), bill, o, 'counter', 'done', %(at)s
-    FROM jsonb_to_recordset(%(requests)s::jsonb) AS k(id uuid, s uuid, r uuid, h text, bill bigint, o uuid)
+    SELECT id, s, r, decode(h, 'hex'), bill, o, kind, 'done', %(at)s
+    FROM jsonb_to_recordset(%(requests)s::jsonb) AS k(id uuid, s uuid, r uuid, h text, bill bigint, o uuid, kind text)
     ORDER BY s, r
     ON CONFLICT (store_id, request_id) DO NOTHING
 """
@@ -51,17 +53,36 @@ USE_UP = """
 @dataclass(frozen=True, slots=True)
 class Asked:
     """
-    A request after its access look-up: ``store`` is None where the clerk may not redeem there.
+    A request after its look-up: ``store`` is None where the clerk may not redeem there.
 
-    ``codes`` are normalised, ``content_hash`` is of them in any order and of the bill.
+    ``vouchers`` are what it names, locked, None for what is not there for whoever asks; ``codes`` as a
+    clerk typed them, one for each, normalised. ``content_hash`` is of all that, in any order, and of the bill.
     """
 
     key: RequestKey
-    operator_id: UUID
-    store: ClerkStore | None
+    source: RedemptionRequest.Source
+    actor_id: UUID
+    store: StoreNow | None
+    vouchers: tuple[Voucher | None, ...]
     codes: tuple[str, ...]
     bill_fen: int | None
     content_hash: bytes
+
+    @property
+    def param(self) -> str:
+        return "vouchers" if self.source is RedemptionRequest.Source.WALLET else "codes"
+
+    @property
+    def most(self) -> int:
+        return MOST_OF_HERS if self.source is RedemptionRequest.Source.WALLET else MOST_AT_ONCE
+
+    @property
+    def actor_kind(self) -> CallerKind:
+        return CallerKind.CUSTOMER if self.source is RedemptionRequest.Source.WALLET else CallerKind.STAFF
+
+    @property
+    def operator_id(self) -> UUID | None:
+        return None if self.source is RedemptionRequest.Source.WALLET else self.actor_id
 
 
 class RequestTakenMeanwhile(Exception):
@@ -74,17 +95,16 @@ class WrongStoreRefusal:
 
     refusal: DomainError
     terms: Terms
-    store: ClerkStore
+    store: StoreNow
 
 
 @dataclass(slots=True)
 class RedemptionBatch:
     """
-    ``vouchers`` are locked, ``facts`` were read after that. Deciding counts uses on the rows in memory,
-    so a later request of the batch sees what an earlier one took.
+    ``facts`` were read after the vouchers' locks. Deciding counts uses on the rows in memory, so a later
+    request of the batch sees what an earlier one took.
     """
 
-    vouchers: dict[tuple[UUID, str], Voucher]
     facts: Facts
     at: datetime
     redemptions: list[Redemption] = field(default_factory=list)
@@ -105,8 +125,8 @@ class RedemptionBatch:
             return errors.StoreClosedForGood()
         if store.status == Store.Status.PAUSED:
             return errors.StorePaused()
-        if not 1 <= len(asked.codes) <= MOST_AT_ONCE:
-            return errors.CodesOutOfRange(most=MOST_AT_ONCE, param="codes")
+        if not 1 <= len(asked.vouchers) <= asked.most:
+            return errors.CodesOutOfRange(most=asked.most, param=asked.param)
         taken: list[tuple[Voucher, Terms, int]] = []
         refusal = self._take_all(asked, store, taken)
         if refusal is None:
@@ -115,10 +135,9 @@ class RedemptionBatch:
             self._give_back(voucher, serial)
         return refusal
 
-    def _take_all(self, asked: Asked, store: ClerkStore, taken: list[tuple[Voucher, Terms, int]]) -> DomainError | None:
-        """Take a use for every code into ``taken``, or say why not and leave it to be given back."""
-        for position, code in enumerate(asked.codes):
-            voucher = self.vouchers.get((store.brand_id, code))
+    def _take_all(self, asked: Asked, store: StoreNow, taken: list[tuple[Voucher, Terms, int]]) -> DomainError | None:
+        """Take a use for everything named into ``taken``, or say why not and leave it to be given back."""
+        for position, voucher in enumerate(asked.vouchers):
             terms = self.facts.terms[voucher.terms_id] if voucher else None
             if why := refusal_of(voucher, terms, store=store, bill_fen=asked.bill_fen, at=self.at):
                 return self._refused(why, asked, store, position, voucher, terms)
@@ -127,15 +146,15 @@ class RedemptionBatch:
             taken.append((voucher, terms, self._take(voucher)))
         if together := refusal_together((voucher.id, terms) for voucher, terms, _ in taken):
             why, terms = together
-            return why(param="codes", title=terms.title, max_per_order=terms.max_per_order)
+            return why(param=asked.param, title=terms.title, max_per_order=terms.max_per_order)
         return None
 
     def _refused(
-        self, why: Refusal, asked: Asked, store: ClerkStore, position: int, voucher: Voucher | None, terms: Terms | None
+        self, why: Refusal, asked: Asked, store: StoreNow, position: int, voucher: Voucher | None, terms: Terms | None
     ) -> DomainError:
         refusal = explained(
             why,
-            code=asked.codes[position],
+            code=asked.codes[position] if asked.codes else None,
             position=position,
             voucher=voucher,
             terms=terms,
@@ -172,7 +191,7 @@ class RedemptionBatch:
             expired=story.any_expired,
         )
 
-    def _record(self, asked: Asked, store: ClerkStore, taken: Sequence[tuple[Voucher, Terms, int]]) -> Redeemed:
+    def _record(self, asked: Asked, store: StoreNow, taken: Sequence[tuple[Voucher, Terms, int]]) -> Redeemed:
         request_id = new_id()
         answered = []
         for voucher, terms, serial in taken:
@@ -190,13 +209,14 @@ class RedemptionBatch:
                 "h": asked.content_hash.hex(),
                 "bill": asked.bill_fen,
                 "o": asked.operator_id,
+                "kind": asked.source.value,
             }
         )
         self._acts.append(
             Act(
                 act="voucher.redeem",
-                actor_kind=CallerKind.STAFF,
-                actor_id=asked.operator_id,
+                actor_kind=asked.actor_kind,
+                actor_id=asked.actor_id,
                 subject_kind="redemption_request",
                 subject_id=request_id,
                 brand_id=store.brand_id,
@@ -209,7 +229,7 @@ class RedemptionBatch:
         self.facts.first_answers[asked.key] = (asked.content_hash, answer)
         return answer
 
-    def _redemption(self, request_id: UUID, voucher: Voucher, serial: int, store: ClerkStore) -> Redemption:
+    def _redemption(self, request_id: UUID, voucher: Voucher, serial: int, store: StoreNow) -> Redemption:
         return Redemption(
             id=new_id(),
             request_id=request_id,

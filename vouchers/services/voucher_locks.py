@@ -40,10 +40,22 @@ LOCK_BY_CODE = f"""
     FOR NO KEY UPDATE OF v
 """  # noqa: S608 - constants
 
+LOCK_OF_CUSTOMER = f"""
+    SELECT {", ".join(COLUMNS)} FROM vouchers_voucher v
+    WHERE v.id = ANY(%(ids)s) AND v.customer_id = %(customer_id)s AND v.issuer = 'own'
+    ORDER BY v.brand_id, v.issuer, v.code
+    FOR NO KEY UPDATE OF v
+"""  # noqa: S608 - constants
+
 
 def send_lock(send: Send, codes: Iterable[tuple[UUID, str]]) -> Cursor:
     """Lock our own vouchers by (store of their brand, code); ``vouchers_of`` reads the answer."""
     return send(LOCK_BY_CODE, {"codes": codes_as_jsonb(codes)})
+
+
+def send_lock_of_customer(send: Send, ids: Collection[UUID], *, customer_id: UUID) -> Cursor:
+    """Lock a customer's own vouchers by their ids; anybody else's are left alone."""
+    return send(LOCK_OF_CUSTOMER, {"ids": list(ids), "customer_id": customer_id})
 
 
 def vouchers_of(rows: Iterable[tuple[Any, ...]]) -> list[Voucher]:

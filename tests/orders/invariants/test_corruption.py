@@ -157,6 +157,14 @@ def test_a_corruption_is_caught_by_the_name_of_its_rule(rule: str) -> None:
         assert rule in broken(look_at_the_last_hour())
 
 
+def test_a_redemption_from_the_wallet_needs_its_customers_trail() -> None:
+    world.build()
+
+    corrupt("DELETE FROM kernel_auditentry WHERE act = 'voucher.redeem' AND actor_kind = 'customer'")
+
+    assert broken(look_everywhere()) == broken(look_at_the_last_hour()) == {"redemption_has_its_trail"}
+
+
 @pytest.mark.parametrize("rule", REFERENCES)
 def test_an_orphan_is_caught_by_the_name_of_its_reference(rule: str) -> None:
     world.build()
