@@ -43,6 +43,7 @@ app.conf.beat_schedule = {
     "send-refunds": every(2, "orders.send_refunds", "outside"),
     "issue-paid": every(2, "orders.issue_paid", "issue"),
     "expire-due": every(30, "vouchers.expire_due", "issue"),
+    "release-overdue": every(5, "vouchers.release_overdue", "issue"),
     "fold-transfers": every(5, "orders.fold_transfers", "issue"),
     "close-due-sessions": every(5, "livestream.close_due_sessions", "issue"),
     "refund-expired": every(5, "orders.refund_expired", "issue"),

@@ -116,6 +116,15 @@ class QrNotOurs(Invalid):
     en = "This is not a voucher's QR code of this site."
 
 
+# --- holds -----------------------------------------------------------------------------------------
+
+
+class HoldOver(Conflict):
+    code = "hold_over"
+    zh = "占用已结束，这些券不再为这笔订单保留"
+    en = "This hold has ended: the vouchers are no longer kept for it. Nothing was done."
+
+
 # --- undo ------------------------------------------------------------------------------------------
 
 

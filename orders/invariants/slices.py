@@ -21,6 +21,7 @@ TABLES = {
     "vouchers": "vouchers_voucher",
     "redemptions": "vouchers_redemption",
     "endings": "vouchers_useending",
+    "holds": "vouchers_hold",
 }
 
 TOUCHED = """
@@ -55,6 +56,7 @@ NARROWED = {
     "redemptions": "SELECT whole.* FROM slice_redemptions JOIN vouchers_redemption whole USING (id)",
     "endings": "SELECT whole.* FROM slice_vouchers JOIN vouchers_useending whole"
     " ON whole.voucher_id = slice_vouchers.id",
+    "holds": "SELECT whole.* FROM slice_vouchers JOIN vouchers_hold whole ON whole.voucher_id = slice_vouchers.id",
 }
 assert NARROWED.keys() == TABLES.keys()
 

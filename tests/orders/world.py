@@ -17,8 +17,11 @@ from tests import factories
 from tests.factories import NOW
 from tests.orders import paid
 from tests.vouchers import counters
-from vouchers.models import Offer, Redemption, Voucher
+from tests.vouchers.counters import Counter
+from vouchers.models import Offer, Redemption, RedemptionRequest, Voucher
+from vouchers.services import holds
 from vouchers.services.expiry import expire_due
+from vouchers.services.holds import Lease, Occasion
 from vouchers.services.redemption import redeem_own
 from vouchers.services.reversal import reverse
 
@@ -45,6 +48,7 @@ def build() -> World:
 
     lasting, short = offer(), offer(usable_days=1)
     redeemed, used_by_her = paid.purchase(offer=lasting, quantity=2), paid.purchase(offer=lasting)
+    held, used = paid.purchase(offer=lasting), paid.purchase(offer=lasting)
     undone, refunded = paid.purchase(offer=lasting), paid.purchase(offer=lasting)
     paid.purchase(offer=offer(usable_days=1, refunds_on_expiry=False))
     for _ in range(2):
@@ -69,6 +73,7 @@ def build() -> World:
     again = Redemption.objects.get(voucher__source_id=undone.pk)
     reverse(redemption_id=again.pk, operator=counter.clerk, request_id=uuid4(), at=LATER)
     _refund(Voucher.objects.get(source_id=refunded.pk))
+    _hold(counter, held, used)
     expire_due(limit=10, at=IN_THREE_DAYS)
     refund_expired(limit=1, at=IN_THREE_DAYS)
     with transaction.atomic():
@@ -97,6 +102,28 @@ def _refund(voucher: Voucher) -> None:
     ).request.refund
     assert refund is not None
     pay_out(refund, at=LATER)
+
+
+def _hold(counter: Counter, kept: Purchase, confirmed: Purchase) -> None:
+    """Two orders' leases: one not paid yet, one confirmed."""
+    in_an_hour = NOW + timedelta(hours=1)
+    with transaction.atomic():
+        for order_id, purchase in ((uuid4(), kept), (order := uuid4(), confirmed)):
+            voucher = Voucher.objects.get(source_id=purchase.pk)
+            [one] = holds.hold(
+                uses={voucher.pk: 1}, source_kind="store_order", source_id=order_id, expires_at=in_an_hour, at=NOW
+            )
+        request = RedemptionRequest.objects.create(
+            store=counter.store,
+            request_id=uuid4(),
+            content_hash=bytes(16),
+            source_kind="store_order",
+            source_id=order,
+            outcome="done",
+            requested_at=LATER,
+        )
+        occasion = Occasion(request.pk, counter.store.pk, counter.entity.pk, LATER.date(), LATER, None)
+        holds.confirm(Lease("store_order", order, one.fence), occasion, at=LATER)
 
 
 def pay_out(refund: Refund, *, at: datetime) -> None:

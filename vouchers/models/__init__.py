@@ -1,5 +1,6 @@
 from vouchers.models.deals import Deal, DealTerms
 from vouchers.models.grants import Grant, GrantBatch
+from vouchers.models.holds import Hold
 from vouchers.models.offers import CustomerAllowance, DealStock, Offer, SellingSwitch
 from vouchers.models.redemptions import Redemption, RedemptionRequest
 from vouchers.models.vouchers import CodeCounter, UseEnding, Voucher
@@ -12,6 +13,7 @@ __all__ = [
     "DealTerms",
     "Grant",
     "GrantBatch",
+    "Hold",
     "Offer",
     "Redemption",
     "RedemptionRequest",

@@ -11,6 +11,7 @@ import orjson
 from config.kernel.pipeline import Cursor, Send, as_jsonb
 from vouchers.queries.answers import Redeemed, RedeemedUse
 from vouchers.queries.frozen_terms import terms
+from vouchers.queries.holders import Holder
 from vouchers.verdict import Terms
 
 RequestKey = tuple[UUID, UUID]
@@ -35,7 +36,8 @@ FACTS = """
     )::text, (
         SELECT jsonb_agg(jsonb_build_object(
             'voucher', v.id, 'serial', gone.serial, 'redemption', gone.redemption, 'redeemed', gone.redeemed_at,
-            'store', gone.store_id, 'name', gone.name, 'refunding', gone.refunding_at
+            'store', gone.store_id, 'name', gone.name, 'refunding', gone.refunding_at,
+            'holder', gone.holder_kind, 'holder_id', gone.holder_id, 'held', gone.held_at, 'until', gone.held_until
         ))
         FROM (SELECT DISTINCT s.brand_id, k.c FROM jsonb_to_recordset(%(codes)s::jsonb) AS k(s uuid, c text)
               JOIN stores_store s ON s.id = k.s) k
@@ -44,12 +46,16 @@ FACTS = """
         ) v
         CROSS JOIN LATERAL (
             SELECT r.serial, r.id AS redemption, r.redeemed_at, r.store_id, s.name,
-                   NULL::timestamptz AS refunding_at
+                   NULL::timestamptz AS refunding_at, NULL AS holder_kind, NULL::uuid AS holder_id,
+                   NULL::timestamptz AS held_at, NULL::timestamptz AS held_until
             FROM vouchers_redemption r JOIN stores_store s ON s.id = r.store_id
             WHERE r.voucher_id = v.id AND r.reversed_at IS NULL
             UNION ALL
-            SELECT e.serial, NULL, NULL, NULL, NULL, e.refunding_at
+            SELECT e.serial, NULL, NULL, NULL, NULL, e.refunding_at, NULL, NULL, NULL, NULL
             FROM vouchers_useending e WHERE e.voucher_id = v.id
+            UNION ALL
+            SELECT h.serial, NULL, NULL, NULL, NULL, NULL, h.source_kind, h.source_id, h.created_at, h.expires_at
+            FROM vouchers_hold h WHERE h.voucher_id = v.id AND h.ended_at IS NULL
         ) gone
     )::text
 """
@@ -67,10 +73,14 @@ class LastUse:
 
 @dataclass(slots=True)
 class Story:
-    """A voucher's uses that are gone (redeemed and live, refunded or expired), and the last of them."""
+    """
+    A voucher's uses that are not free (redeemed and live, refunded, expired or held), the last of those
+    redeemed, and who holds some.
+    """
 
     gone: set[int] = field(default_factory=set)
     last_use: LastUse | None = None
+    holder: Holder | None = None
     refunding_at: datetime | None = None
     any_expired: bool = False
 
@@ -110,6 +120,10 @@ def facts_of(asked: Cursor, *, terms_ids: Iterable[UUID]) -> Facts:
 
 def _read_gone(row: dict[str, Any], story: Story) -> None:
     story.gone.add(row["serial"])
+    if row["holder"] is not None:
+        held_at = datetime.fromisoformat(row["held"])
+        story.holder = Holder(row["holder"], UUID(row["holder_id"]), held_at, _moment(row["until"]))
+        return
     if row["redemption"] is None:
         story.refunding_at = _moment(row["refunding"]) or story.refunding_at
         story.any_expired = story.any_expired or row["refunding"] is None

@@ -15,6 +15,7 @@ from vouchers.models import Redemption, Voucher
 from vouchers.queries.accepting import accepting_stores
 from vouchers.queries.facts import Story
 from vouchers.queries.frozen_terms import terms as frozen_terms
+from vouchers.queries.holders import held_by
 from vouchers.verdict import Refusal, Terms
 
 NEAREST = 3
@@ -57,6 +58,8 @@ def _facts(refusal: Refusal, voucher: Voucher, terms: Terms, story: Story, bill_
         }
     if refusal is errors.VoucherRefunded and story.refunding_at:
         return {"refunding_at": story.refunding_at.isoformat()}
+    if refusal is errors.VoucherHeld:
+        return held_by(story.holder)
     if refusal is errors.VoucherNotYetValid:
         return {"valid_from": voucher.valid_from.isoformat()}
     if refusal is errors.VoucherExpired:

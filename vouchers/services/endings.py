@@ -8,10 +8,10 @@ from django.db import connection
 
 from config.kernel.pipeline import as_jsonb, pipelined
 from vouchers.models import UseEnding, Voucher
+from vouchers.services.free_uses import IS_FREE
 from vouchers.verdict import status_of
 
-# Read after the lock. A use is free when no live redemption and no ending has it.
-END_FREE_USES = """
+END_FREE_USES = f"""
     INSERT INTO vouchers_useending
         (voucher_id, customer_id, serial, amount_fen, refund_follows, expired_at, refunding_at)
     SELECT v.id, v.customer_id, use.serial, v.use_amounts_fen[use.serial],
@@ -20,12 +20,10 @@ END_FREE_USES = """
     FROM jsonb_to_recordset(%(vouchers)s::jsonb) AS k(id uuid, follows boolean)
     CROSS JOIN LATERAL (SELECT * FROM vouchers_voucher WHERE id = k.id LIMIT 1) v
     CROSS JOIN LATERAL generate_series(1, v.uses_total) AS use(serial)
-    WHERE NOT EXISTS (SELECT FROM vouchers_redemption r
-                      WHERE r.voucher_id = v.id AND r.serial = use.serial AND r.reversed_at IS NULL)
-      AND NOT EXISTS (SELECT FROM vouchers_useending e WHERE e.voucher_id = v.id AND e.serial = use.serial)
+    WHERE {IS_FREE}
     ORDER BY v.id, use.serial
     RETURNING id, voucher_id, customer_id, serial, amount_fen, refund_follows, expired_at, refunding_at
-"""
+"""  # noqa: S608 - constants
 RETURNED = (
     "id",
     "voucher_id",
@@ -36,16 +34,17 @@ RETURNED = (
     "expired_at",
     "refunding_at",
 )
-# With no use left the status is what the endings say, first that holds.
+# With no free use left the status is what the holds and endings say, first that holds.
 SETTLE_STATUS = """
-    UPDATE vouchers_voucher v SET uses_left = 0, status = CASE
+    UPDATE vouchers_voucher v SET uses_left = v.uses_held, status = CASE
         WHEN EXISTS (SELECT FROM vouchers_useending
                      WHERE voucher_id = v.id AND refunding_at IS NOT NULL AND refunded_at IS NULL) THEN 'refunding'
+        WHEN v.uses_held > 0 THEN 'held'
         WHEN EXISTS (SELECT FROM vouchers_useending
                      WHERE voucher_id = v.id AND refunded_at IS NOT NULL) THEN 'refunded'
         ELSE 'expired' END
     WHERE v.id = ANY(%(ids)s)
-    RETURNING v.id, v.status
+    RETURNING v.id, v.uses_left, v.status
 """
 
 
@@ -89,8 +88,8 @@ def _end(
     with pipelined() as send:
         ended = send(END_FREE_USES, {"vouchers": rows, "expired_at": expired_at, "refunding_at": refunding_at})
         settled = send(SETTLE_STATUS, {"ids": list(by_id)})
-    for voucher_id, status in settled.fetchall():
-        by_id[voucher_id].uses_left, by_id[voucher_id].status = 0, status
+    for voucher_id, uses_left, status in settled.fetchall():
+        by_id[voucher_id].uses_left, by_id[voucher_id].status = uses_left, status
     endings = [UseEnding.from_db("default", RETURNED, row) for row in ended.fetchall()]
     for ending in endings:
         ending.voucher = by_id[ending.voucher_id]

@@ -11,16 +11,17 @@ from django.conf import settings
 
 from config.kernel.caller import CallerKind
 from config.kernel.errors import DomainError, IdempotencyConflict
-from config.kernel.ids import new_id, public
+from config.kernel.ids import new_id
 from config.kernel.pipeline import as_jsonb, pipelined
 from config.kernel.trail import Act, Message, send_trail
-from stores.models import Customer, Store
+from stores.models import Store
 from stores.queries import StoreNow
 from vouchers import errors
 from vouchers.models import Redemption, RedemptionRequest, Voucher
 from vouchers.queries.answers import Redeemed, redeemed_use
 from vouchers.queries.facts import Facts, LastUse, RequestKey, Story
 from vouchers.queries.refusals import explained
+from vouchers.services.redemption_rows import WRITE_REDEMPTIONS, announced, row_of
 from vouchers.verdict import Refusal, Terms, refusal_of, refusal_together, status_of
 
 MOST_AT_ONCE = 10
@@ -35,13 +36,6 @@ WRITE_REQUESTS = """
     FROM jsonb_to_recordset(%(requests)s::jsonb) AS k(id uuid, s uuid, r uuid, h text, bill bigint, o uuid, kind text)
     ORDER BY s, r
     ON CONFLICT (store_id, request_id) DO NOTHING
-"""
-WRITE_REDEMPTIONS = """
-    INSERT INTO vouchers_redemption (id, request_id, voucher_id, customer_id, store_id, entity_id, serial, amount_fen,
-        business_date, redeemed_at, reversible_until)
-    SELECT id, q, v, c, s, e, n, a, d, %(at)s, %(until)s
-    FROM jsonb_to_recordset(%(redemptions)s::jsonb) AS k(id uuid, q uuid, v uuid, c uuid, s uuid, e uuid, n smallint,
-        a bigint, d date)
 """
 USE_UP = """
     UPDATE vouchers_voucher v SET uses_left = k.l, status = k.st
@@ -199,7 +193,7 @@ class RedemptionBatch:
             self.redemptions.append(redemption)
             self._used[voucher.id] = voucher
             self._story(voucher).last_use = LastUse(redemption.id, store.store_id, store.name, self.at)
-            self._told[store.brand_id].append(_item(redemption, voucher))
+            self._told[store.brand_id].append(announced(redemption, voucher))
             answered.append(redeemed_use(redemption, voucher, terms))
         self._requests.append(
             {
@@ -256,35 +250,9 @@ class RedemptionBatch:
         until = self.redemptions[0].reversible_until
         with pipelined() as send:
             stored = send(WRITE_REQUESTS, {"requests": as_jsonb(self._requests), "at": self.at})
-            rows = as_jsonb([_row(redemption) for redemption in self.redemptions])
+            rows = as_jsonb([row_of(redemption) for redemption in self.redemptions])
             send(WRITE_REDEMPTIONS, {"redemptions": rows, "at": self.at, "until": until})
             send(USE_UP, {"vouchers": as_jsonb(counters)})
             send_trail(send, self._acts, messages, at=self.at)
         if stored.rowcount != len(self._requests):
             raise RequestTakenMeanwhile
-
-
-def _row(redemption: Redemption) -> dict[str, Any]:
-    return {
-        "id": redemption.id,
-        "q": redemption.request_id,
-        "v": redemption.voucher_id,
-        "c": redemption.customer_id,
-        "s": redemption.store_id,
-        "e": redemption.entity_id,
-        "n": redemption.serial,
-        "a": redemption.amount_fen,
-        "d": redemption.business_date,
-    }
-
-
-def _item(redemption: Redemption, voucher: Voucher) -> dict[str, Any]:
-    return {
-        "redemption": redemption.public_id,
-        "voucher": voucher.public_id,
-        "customer": public(Customer.PREFIX, voucher.customer_id),
-        "store": public(Store.PREFIX, redemption.store_id),
-        "serial": redemption.serial,
-        "amount_fen": redemption.amount_fen,
-        "uses_left": voucher.uses_left,
-    }

@@ -8,6 +8,7 @@ from django.db import connection
 
 from vouchers import errors, queries
 from vouchers.models import UseEnding, Voucher
+from vouchers.queries.holders import held_by, holder_of
 from vouchers.services import endings, voucher_locks
 from vouchers.verdict import refusal_to_refund
 
@@ -65,7 +66,8 @@ def begin_refund(*, voucher_id: UUID, customer_id: UUID, at: datetime) -> tuple[
     voucher = lock_of_customer(voucher_id=voucher_id, customer_id=customer_id)
     refusal = refusal_to_refund(voucher, queries.terms([voucher.terms_id])[voucher.terms_id], at=at)
     if refusal is not None:
-        raise refusal(voucher=voucher.public_id)
+        holder = holder_of(voucher.id) if refusal is errors.VoucherHeld else None
+        raise refusal(voucher=voucher.public_id, **held_by(holder))
     return tuple(endings.refund_free_uses(voucher, at=at))
 
 

@@ -50,11 +50,17 @@ CORRUPTIONS = {
     "uses_left_are_those_not_consumed": "UPDATE vouchers_voucher SET uses_left = 1 WHERE status = 'used'",
     "uses_held_are_left": "ALTER TABLE vouchers_voucher DROP CONSTRAINT voucher_is_never_overused;"
     " UPDATE vouchers_voucher SET uses_held = 2",
+    "uses_held_are_its_live_holds": "UPDATE vouchers_hold SET ended_at = now(), outcome = 'released'",
     "voucher_status_follows_its_facts": "UPDATE vouchers_voucher SET status = 'used' WHERE status = 'issued'",
     "voucher_paid_is_its_uses": "UPDATE vouchers_voucher SET use_amounts_fen = ARRAY[1]",
     "use_is_consumed_once": A_COPY_OF_THE_REDEMPTION,
     "use_is_one_of_its_voucher": "UPDATE vouchers_redemption SET serial = 9",
     "use_is_worth_what_was_paid_for_it": "UPDATE vouchers_redemption SET amount_fen = amount_fen + 1",
+    "held_use_is_not_consumed": "UPDATE vouchers_hold SET ended_at = NULL, outcome = NULL",
+    "held_use_is_one_of_its_voucher": "UPDATE vouchers_hold SET serial = 2",
+    "hold_ends_with_its_outcome": "ALTER TABLE vouchers_hold DROP CONSTRAINT hold_ends_with_its_outcome;"
+    " UPDATE vouchers_hold SET ended_at = now() WHERE outcome IS NULL",
+    "confirmed_hold_is_a_redemption": "UPDATE vouchers_hold SET source_id = gen_random_uuid()",
     # I5
     "account_is_the_sum_of_its_transfers": "UPDATE orders_account SET folded_fen = folded_fen + 1",
     "only_listed_accounts_are_negative": "UPDATE orders_account SET folded_fen = -9999999 WHERE kind = 'redeemed'",
