@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('voucher', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='holds', to='vouchers.voucher')),
             ],
             options={
-                'indexes': [models.Index(fields=['source_id', 'source_kind'], name='hold_by_source'), models.Index(condition=models.Q(('ended_at__isnull', True), ('expires_at__isnull', False)), fields=['expires_at'], name='lease_to_end')],
+                'indexes': [models.Index(fields=['source_id', 'source_kind'], name='hold_by_source'), models.Index(fields=['voucher'], name='hold_by_voucher'), models.Index(condition=models.Q(('ended_at__isnull', True), ('expires_at__isnull', False)), fields=['expires_at'], name='lease_to_end')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at__isnull', True)), fields=('voucher', 'serial'), name='use_is_held_once'), models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', True), ('outcome__isnull', True)), models.Q(('ended_at__isnull', False), ('outcome__in', ['confirmed', 'released'])), _connector='OR'), name='hold_ends_with_its_outcome'), models.CheckConstraint(condition=models.Q(('expires_at__isnull', True), ('expires_at__gt', models.F('created_at')), _connector='OR'), name='lease_lasts_a_while'), models.CheckConstraint(condition=models.Q(('source_kind__in', ['store_order', 'redemption_request'])), name='hold_source_is_known')],
             },
         ),

@@ -56,6 +56,7 @@ class Hold(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["source_id", "source_kind"], name="hold_by_source"),
+            models.Index(fields=["voucher"], name="hold_by_voucher"),
             models.Index(
                 fields=["expires_at"],
                 name="lease_to_end",
