@@ -132,6 +132,54 @@ class PhoneInvalid(Invalid):
     en = "This is not a phone number: digits with an optional + and country code."
 
 
+class ProductNotFound(NotFound):
+    code = "product_not_found"
+    zh = "没有这个商品，或本店不卖"
+    en = "There is no such product, or it is not on this menu."
+
+
+class OptionGroupNotFound(NotFound):
+    code = "option_group_not_found"
+    zh = "没有这个选项组"
+    en = "There is no such option group, or it is not yours."
+
+
+class OptionNotFound(NotFound):
+    code = "option_not_found"
+    zh = "没有这个选项，或这个商品不能选它"
+    en = "There is no such option, or it is not one of this product's."
+
+
+class OptionGroupInvalid(Invalid):
+    code = "option_group_invalid"
+    zh = "选项组设置有误：{reason}"
+    en = "This option group cannot be: {reason}."
+
+
+class ProductWithdrawn(Conflict):
+    code = "product_withdrawn"
+    zh = "商品已于 {withdrawn_at} 下架，不能再改"
+    en = "This product was withdrawn for good at {withdrawn_at}; it stays as it is."
+
+
+class OptionWithdrawn(Conflict):
+    code = "option_withdrawn"
+    zh = "选项已于 {withdrawn_at} 下架，不能再改"
+    en = "This option was withdrawn for good at {withdrawn_at}; it stays as it is."
+
+
+class ProductSoldOut(Conflict):
+    code = "product_sold_out"
+    zh = "{name} 在本店已售罄"
+    en = "{name} is sold out at this store."
+
+
+class OptionsDoNotFit(Invalid):
+    code = "options_do_not_fit"
+    zh = "“{group}”要选 {choose_least} 到 {choose_most} 项"
+    en = "{group} takes {choose_least} to {choose_most} answers."
+
+
 class StoreFileEmpty(Invalid):
     code = "store_file_empty"
     zh = "文件是空的：第一行应为列名"

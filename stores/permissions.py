@@ -27,6 +27,8 @@ class Permission(StrEnum):
     SIGN_IN_CUSTOMERS = "sign_in_customers"
     REDEEM = "redeem"
     VIEW_REDEMPTIONS = "view_redemptions"
+    EDIT_PRODUCTS = "edit_products"
+    MARK_SOLD_OUT = "mark_sold_out"
     EDIT_DEALS = "edit_deals"
     SELL = "sell"
     GRANT = "grant"
@@ -54,6 +56,8 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.SIGN_IN_CUSTOMERS: frozenset(),
     Permission.REDEEM: COUNTER,
     Permission.VIEW_REDEMPTIONS: EVERYBODY,
+    Permission.EDIT_PRODUCTS: HEAD_OFFICE,
+    Permission.MARK_SOLD_OUT: COUNTER,
     Permission.EDIT_DEALS: HEAD_OFFICE,
     Permission.SELL: HEAD_OFFICE,
     Permission.GRANT: HEAD_OFFICE,
@@ -70,6 +74,8 @@ SCOPES: dict[Permission, frozenset[Scope]] = {
     Permission.SIGN_IN_CUSTOMERS: frozenset({Scope.CUSTOMERS}),
     Permission.REDEEM: frozenset({Scope.REDEEMING}),
     Permission.VIEW_REDEMPTIONS: frozenset({Scope.REDEEMING, Scope.REPORTS}),
+    Permission.EDIT_PRODUCTS: frozenset({Scope.CATALOG}),
+    Permission.MARK_SOLD_OUT: frozenset({Scope.CATALOG, Scope.REDEEMING}),
     Permission.EDIT_DEALS: frozenset({Scope.CATALOG}),
     Permission.SELL: frozenset({Scope.SELLING}),
     Permission.GRANT: frozenset({Scope.GRANTING}),

@@ -2,7 +2,21 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from stores.api import brands, clients, customers, entities, imports, regions, sign_in, staff, stores, webhooks
+from stores.api import (
+    brands,
+    clients,
+    customers,
+    entities,
+    imports,
+    menus,
+    options,
+    products,
+    regions,
+    sign_in,
+    staff,
+    stores,
+    webhooks,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("brands/me", brands.MyBrands.as_view()),
@@ -18,6 +32,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("stores/<str:store>/reopen", stores.ReopenStore.as_view()),
     path("stores/<str:store>/close", stores.CloseStore.as_view()),
     path("stores/<str:store>/entities", entities.StoreEntities.as_view()),
+    path("stores/<str:store>/menu", menus.StoreMenu.as_view()),
+    path("stores/<str:store>/products/<str:product>/sold-out", menus.ProductSoldOutHere.as_view()),
+    path("stores/<str:store>/products/<str:product>/back", menus.ProductBackHere.as_view()),
+    path("stores/<str:store>/products/<str:product>/price", menus.ProductPriceHere.as_view()),
+    path("stores/<str:store>/options/<str:option>/sold-out", menus.OptionSoldOutHere.as_view()),
+    path("stores/<str:store>/options/<str:option>/back", menus.OptionBackHere.as_view()),
+    path("stores/<str:store>/options/<str:option>/price", menus.OptionPriceHere.as_view()),
+    path("products", products.Products.as_view()),
+    path("products/<str:product>", products.OneProduct.as_view()),
+    path("option-groups", options.OptionGroups.as_view()),
+    path("option-groups/<str:group>", options.OneOptionGroup.as_view()),
+    path("option-groups/<str:group>/options", options.GroupOptions.as_view()),
+    path("options/<str:option>", options.OneOption.as_view()),
+    path("options/<str:option>/withdraw", options.WithdrawOption.as_view()),
     path("staff", staff.StaffList.as_view()),
     path("staff/sign-in", sign_in.SignIn.as_view()),
     path("staff/<str:staff>/end", staff.EndStaff.as_view()),

@@ -22,6 +22,7 @@ from stores.queries.clerks import (
     stores_for_clerks,
     stores_now,
 )
+from stores.queries.menus import Chosen, Menu, MenuGroup, MenuOption, MenuProduct, menu_of
 from stores.queries.reads import (
     NearStore,
     deliveries,
@@ -31,7 +32,12 @@ from stores.queries.reads import (
 )
 
 __all__ = [
+    "Chosen",
     "ClerkStore",
+    "Menu",
+    "MenuGroup",
+    "MenuOption",
+    "MenuProduct",
     "NearStore",
     "StoreNow",
     "brand_for_caller",
@@ -41,6 +47,7 @@ __all__ = [
     "deliveries",
     "delivery_for_caller",
     "entity_on",
+    "menu_of",
     "nearest_stores",
     "require_permission",
     "roles_of_user",

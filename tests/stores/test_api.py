@@ -60,6 +60,9 @@ class Chain:
         self.other_store = factories.store(self.brand)
         self.clerk = factories.staff(self.brand, store=self.store)
         self.program = self.key(self.brand)
+        self.product = factories.product(self.brand)
+        self.group = factories.option_group(self.brand, self.product)
+        self.option = self.group.options.get(code="大杯")
 
     def staff(self, role: Role) -> Api:
         place: dict[str, Any] = {}
@@ -118,10 +121,39 @@ def operations(chain: Chain) -> list[tuple[Permission, str, str, Any]]:
         (Permission.EDIT_STORES, "PATCH", store, {"address": "滨江区"}),
         (Permission.PAUSE_STORES, "POST", f"{store}/pause", {"reason": "停电"}),
         (Permission.PAUSE_STORES, "POST", f"{store}/reopen", {}),
+        *product_operations(chain, store),
         (Permission.EDIT_STORES, "POST", f"{store}/close", {"reason": "租约到期"}),
         (Permission.EDIT_API_CLIENTS, "GET", "api-clients", None),
         (Permission.EDIT_API_CLIENTS, "POST", "api-clients", {"name": "收银", "scopes": ["redeeming"]}),
         (Permission.EDIT_API_CLIENTS, "POST", f"api-clients/{chain.program.public_id}/revoke", {}),
+    ]
+
+
+def product_operations(chain: Chain, store: str) -> list[tuple[Permission, str, str, Any]]:
+    product, option = f"products/{chain.product.public_id}", f"options/{chain.option.public_id}"
+    size = {"code": "size", "name": "规格", "choose_least": 1}
+    return [
+        (Permission.VIEW_STORES, "GET", "products", None),
+        (Permission.EDIT_PRODUCTS, "POST", "products", {"code": "P9", "name": "椰青", "price_fen": 1_500}),
+        (Permission.VIEW_STORES, "GET", product, None),
+        (Permission.EDIT_PRODUCTS, "PATCH", product, {"name_en": "Jasmine Grape"}),
+        (Permission.VIEW_STORES, "GET", "option-groups", None),
+        (Permission.EDIT_PRODUCTS, "POST", "option-groups", size),
+        (Permission.EDIT_PRODUCTS, "PATCH", f"option-groups/{chain.group.public_id}", {"name": "杯型"}),
+        (
+            Permission.EDIT_PRODUCTS,
+            "POST",
+            f"option-groups/{chain.group.public_id}/options",
+            {"code": "L", "name": "超大杯", "price_delta_fen": 800},
+        ),
+        (Permission.EDIT_PRODUCTS, "PATCH", option, {"price_delta_fen": 600}),
+        (Permission.MARK_SOLD_OUT, "POST", f"{store}/{product}/sold-out", {}),
+        (Permission.MARK_SOLD_OUT, "POST", f"{store}/{product}/back", {}),
+        (Permission.EDIT_PRODUCTS, "PUT", f"{store}/{product}/price", {"price_fen": 2_100}),
+        (Permission.MARK_SOLD_OUT, "POST", f"{store}/{option}/sold-out", {}),
+        (Permission.MARK_SOLD_OUT, "POST", f"{store}/{option}/back", {}),
+        (Permission.EDIT_PRODUCTS, "PUT", f"{store}/{option}/price", {"price_delta_fen": 300}),
+        (Permission.EDIT_PRODUCTS, "POST", f"{option}/withdraw", {}),
     ]
 
 
