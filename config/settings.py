@@ -166,6 +166,7 @@ UNPAID_AFTER_SECONDS = int(os.environ.get("HEXIAO_UNPAID_AFTER_SECONDS", 15 * 60
 REVERSIBLE_FOR_SECONDS = int(os.environ.get("HEXIAO_REVERSIBLE_FOR_SECONDS", 60 * 60))
 CUSTOMER_TOKEN_SECONDS = 24 * 60 * 60
 STAFF_TOKEN_SECONDS = 12 * 60 * 60
+COUNTER_TOKEN_SECONDS = 12 * 60 * 60
 QR_TOKEN_SECONDS = 60
 
 # --- logging ---------------------------------------------------------------------------------------

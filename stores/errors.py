@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from config.kernel.errors import Conflict, Invalid, NotFound
+from config.kernel.errors import Conflict, Invalid, NotFound, TooMany, Unauthenticated
 
 
 class ToldProblem(Protocol):
@@ -124,6 +124,56 @@ class LastOwner(Conflict):
     code = "last_owner"
     zh = "品牌至少要有一位所有者"
     en = "A brand keeps at least one owner; appoint another first."
+
+
+class InvitationNotFound(NotFound):
+    code = "invitation_not_found"
+    zh = "没有这个邀请"
+    en = "There is no such invitation, or it is not yours."
+
+
+class InvitationUsed(Conflict):
+    code = "invitation_used"
+    zh = "这个邀请已经用过了"
+    en = "This invitation has been accepted; it works once."
+
+
+class InvitationWithdrawn(Conflict):
+    code = "invitation_withdrawn"
+    zh = "这个邀请已被收回，请向店长要一个新的"
+    en = "This invitation was taken back. Ask for a new one."
+
+
+class InvitationExpired(Conflict):
+    code = "invitation_expired"
+    zh = "这个邀请已于 {expires_at} 过期，请向店长要一个新的"
+    en = "This invitation expired at {expires_at}. Ask for a new one."
+
+
+class DeviceNotFound(NotFound):
+    code = "device_not_found"
+    zh = "没有这台设备"
+    en = "There is no such device, or it is not yours."
+
+
+class PinTooWeak(Invalid):
+    code = "pin_too_weak"
+    zh = "PIN 应为 4 至 6 位数字，且不能是容易猜到的数字（如 0000、1234）"
+    en = "A PIN has 4 to 6 digits and is not one that others try first, such as 0000 or 1234."
+
+
+class WrongPin(Unauthenticated):
+    code = "wrong_pin"
+    zh = "PIN 不正确"
+    en = "Wrong PIN, or not a clerk of this store."
+
+
+class PinLocked(TooMany):
+    """``whose`` says what is locked: ``person`` or ``device``."""
+
+    code = "pin_locked"
+    zh = "PIN 错误次数过多，{until} 之前不能再试"
+    en = "Too many wrong PINs: locked until {until}."
 
 
 class PhoneInvalid(Invalid):

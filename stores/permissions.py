@@ -23,6 +23,7 @@ class Permission(StrEnum):
     EDIT_BRAND = "edit_brand"
     VIEW_STAFF = "view_staff"
     APPOINT_STAFF = "appoint_staff"
+    BIND_DEVICES = "bind_devices"
     EDIT_API_CLIENTS = "edit_api_clients"
     SIGN_IN_CUSTOMERS = "sign_in_customers"
     REDEEM = "redeem"
@@ -52,6 +53,7 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.EDIT_BRAND: frozenset({Role.OWNER}),
     Permission.VIEW_STAFF: (COUNTER - {Role.CLERK}) | {Role.AUDITOR},
     Permission.APPOINT_STAFF: COUNTER - {Role.CLERK},
+    Permission.BIND_DEVICES: COUNTER - {Role.CLERK},
     Permission.EDIT_API_CLIENTS: frozenset({Role.OWNER}),
     Permission.SIGN_IN_CUSTOMERS: frozenset(),
     Permission.REDEEM: COUNTER,

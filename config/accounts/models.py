@@ -20,7 +20,11 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(PublicIdModel, AbstractBaseUser, PermissionsMixin):
-    """One person who works with Hexiao; what she may do is said by her ``stores.Staff`` rows."""
+    """
+    One person who works with Hexiao; what she may do is said by her ``stores.Staff`` rows.
+
+    Tokens signed before ``sessions_from`` speak for nobody any more.
+    """
 
     PREFIX: ClassVar[str] = "usr"
     USERNAME_FIELD: ClassVar[str] = "username"
@@ -30,6 +34,7 @@ class User(PublicIdModel, AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    sessions_from = models.DateTimeField(null=True, blank=True)
 
     objects = UserManager()
 

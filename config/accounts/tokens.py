@@ -32,13 +32,14 @@ class AccessToken:
 
 
 class Claims(msgspec.Struct, omit_defaults=True):
-    """What an access token says; ``brd`` is the brand of a customer."""
+    """What an access token says; ``brd`` is the brand of a customer or a device, ``dev`` the device."""
 
-    aud: Literal["customer", "staff"]
+    aud: Literal["customer", "staff", "counter"]
     sub: str
     iat: int
     exp: int
     brd: str = ""
+    dev: str = ""
 
 
 _encoder = msgspec.json.Encoder()
@@ -55,6 +56,12 @@ def sign_customer(*, customer_id: UUID, brand_id: UUID, at: datetime) -> AccessT
 def sign_staff(*, user_id: UUID, at: datetime) -> AccessToken:
     """A token for one person who works here; what she may do is looked up each time, so it is not in it."""
     return _sign(Claims(aud="staff", sub=user_id.hex, iat=_seconds(at), exp=0), settings.STAFF_TOKEN_SECONDS)
+
+
+def sign_counter(*, user_id: UUID, brand_id: UUID, device_id: UUID, at: datetime) -> AccessToken:
+    """A token for one person at one device of a store; good for what a clerk does there, and for nothing else."""
+    claims = Claims(aud="counter", sub=user_id.hex, brd=brand_id.hex, dev=device_id.hex, iat=_seconds(at), exp=0)
+    return _sign(claims, settings.COUNTER_TOKEN_SECONDS)
 
 
 def read_token(text: str, at: datetime) -> Caller:
@@ -80,6 +87,8 @@ def read_token(text: str, at: datetime) -> Caller:
         kind=CallerKind(claims.aud),
         id=UUID(hex=claims.sub),
         brand_id=UUID(hex=claims.brd) if claims.brd else None,
+        device_id=UUID(hex=claims.dev) if claims.dev else None,
+        signed_at=_moment(claims.iat),
     )
 
 

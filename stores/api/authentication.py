@@ -12,8 +12,9 @@ from rest_framework.request import Request
 from config.accounts import tokens
 from config.kernel.caller import Caller, CallerKind
 from config.kernel.errors import NotSignedIn
-from stores.models import ApiClient
-from stores.services import api_clients
+from stores.models import ApiClient, Device
+from stores.queries import is_live
+from stores.services import api_clients, bearer_keys, devices
 
 REMEMBERED_SECONDS = 30
 REMEMBERED_AT_MOST = 1_024
@@ -21,7 +22,7 @@ KEY_AT_MOST_CHARACTERS = 128
 
 
 class CallerAuthentication(BaseAuthentication):
-    """Bearer tokens of customers and staff, and API keys of a brand's programs."""
+    """Bearer tokens of customers and staff, keys of a brand's programs and of its devices."""
 
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         """
@@ -40,7 +41,12 @@ class CallerAuthentication(BaseAuthentication):
         at = timezone.now()
         if credentials.startswith(f"{api_clients.PREFIX}_"):
             return known_keys.caller_of(credentials, at), None
-        return tokens.read_token(credentials, at), None
+        if credentials.startswith(f"{devices.PREFIX}_"):
+            return _device_of(credentials), None
+        found = tokens.read_token(credentials, at)
+        if not is_live(found):
+            raise NotSignedIn
+        return found, None
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -63,17 +69,13 @@ class KnownKeys:
         Raises:
             NotSignedIn: malformed, unknown or revoked.
         """
-        _, _, rest = key.partition("_")
-        kid, _, secret = rest.partition("_")
-        if len(key) > KEY_AT_MOST_CHARACTERS or not (kid and secret and key.isascii()):
-            raise NotSignedIn
-        hashed = api_clients.hash_of(secret)
+        kid, hashed = _parts_of(key)
         with self._lock:
             caller, until = self._callers.get(hashed, (None, at))
         if caller is None or until <= at:
             caller = self._look_up(hashed, at)
         assert caller.id is not None, "programs have ids"
-        if not hmac.compare_digest(caller.id.hex[-8:], kid):
+        if not hmac.compare_digest(bearer_keys.kid_of(caller.id), kid):
             raise NotSignedIn
         return caller
 
@@ -97,3 +99,21 @@ class KnownKeys:
 
 
 known_keys = KnownKeys()
+
+
+def _device_of(key: str) -> Caller:
+    # Asked every time: a lost device has ended with the answer that says so.
+    kid, hashed = _parts_of(key)
+    device = Device.objects.filter(key_hash=hashed, ended_at=None).only("id", "brand_id").first()
+    if device is None or not hmac.compare_digest(bearer_keys.kid_of(device.id), kid):
+        raise NotSignedIn
+    return Caller(kind=CallerKind.DEVICE, id=device.id, brand_id=device.brand_id, device_id=device.id)
+
+
+def _parts_of(key: str) -> tuple[str, bytes]:
+    """The kid of a key, and the hash of its secret."""
+    _, _, rest = key.partition("_")
+    kid, _, secret = rest.partition("_")
+    if len(key) > KEY_AT_MOST_CHARACTERS or not (kid and secret and key.isascii()):
+        raise NotSignedIn
+    return kid, bearer_keys.hash_of(secret)

@@ -21,7 +21,7 @@ from stores.api.shown import Nothing
 from stores.errors import ApiClientNotFound, BrandNotFound, BrandRequired
 from stores.models import ApiClient
 from stores.permissions import Permission
-from stores.services import api_clients
+from stores.services import api_clients, bearer_keys
 
 
 class ClientAnswer(serializers.ModelSerializer[ApiClient]):
@@ -34,7 +34,7 @@ class ClientAnswer(serializers.ModelSerializer[ApiClient]):
         fields = ("id", "kid", "name", "scopes", "created_at", "revoked_at")
 
     def get_kid(self, client: ApiClient) -> str:
-        return api_clients.kid_of(client)
+        return bearer_keys.kid_of(client.id)
 
 
 class ClientWithKey(serializers.Serializer[Any]):

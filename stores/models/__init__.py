@@ -1,3 +1,5 @@
+from stores.models.devices import Device, Pin
+from stores.models.invitations import Invitation
 from stores.models.people import ApiClient, Customer, CustomerIdentity, Staff
 from stores.models.places import Brand, Region, SettlementEntity, Store, StoreEntity
 from stores.models.products import Option, OptionGroup, Product, ProductOptionGroup, StoreOption, StoreProduct
@@ -8,8 +10,11 @@ __all__ = [
     "Brand",
     "Customer",
     "CustomerIdentity",
+    "Device",
+    "Invitation",
     "Option",
     "OptionGroup",
+    "Pin",
     "Product",
     "ProductOptionGroup",
     "Region",

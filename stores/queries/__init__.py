@@ -7,6 +7,7 @@ from stores.queries.access import (
     delivery_for_caller,
     require_permission,
     staff_seen_by,
+    store_at_counter,
     store_for_caller,
     store_for_staff,
     stores_of_caller,
@@ -30,6 +31,7 @@ from stores.queries.reads import (
     nearest_stores,
     roles_of_user,
 )
+from stores.queries.sessions import clerks_of_device, is_live
 
 __all__ = [
     "Chosen",
@@ -44,9 +46,11 @@ __all__ = [
     "brand_for_staff",
     "brands_of_caller",
     "clerk_stores",
+    "clerks_of_device",
     "deliveries",
     "delivery_for_caller",
     "entity_on",
+    "is_live",
     "menu_of",
     "nearest_stores",
     "require_permission",
@@ -54,6 +58,7 @@ __all__ = [
     "send_clerks",
     "send_stores",
     "staff_seen_by",
+    "store_at_counter",
     "store_for_caller",
     "store_for_staff",
     "stores_for_clerks",

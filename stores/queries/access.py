@@ -59,6 +59,26 @@ def store_for_staff(
     return found
 
 
+def store_at_counter(
+    public_id: str, caller: Caller, *, at: datetime, permission: Permission = Permission.REDEEM
+) -> ClerkStore:
+    """
+    One store, for whoever stands at its counter: a person, a person switched to on a device, or a till's program.
+
+    Raises:
+        MalformedId: not a store's id.
+        StoreNotFound: not in reach; for a device, any store but its own.
+        NotAllowed: in reach, but not this.
+    """
+    pair = (ids.parse(Store.PREFIX, public_id), caller)
+    found = stores_for_clerks([pair], at, permission=permission).get(pair)
+    if found is not None:
+        return found
+    if stores_for_clerks([pair], at, permission=Permission.VIEW_STORES):
+        raise NotAllowed
+    raise StoreNotFound
+
+
 def store_for_caller(caller: Caller, public_id: str, *, permission: Permission, at: datetime) -> Store:
     """
     One store's row, for a person or a program that may do with it what ``permission`` names.

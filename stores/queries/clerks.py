@@ -9,16 +9,17 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.db import connection
 
 from config.kernel import ids
+from config.kernel.caller import Caller, CallerKind
 from config.kernel.pipeline import Cursor, Send
 from stores.business_days import business_date
 from stores.models import Store
-from stores.permissions import Permission, Role, roles_with
+from stores.permissions import Permission, Role, roles_with, scopes_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class StoreNow:
 
 @dataclass(frozen=True, slots=True)
 class ClerkStore(StoreNow):
-    """A store as one of its staff meets it; ``roles`` are those that reach it."""
+    """A store as one of its staff meets it; ``roles`` are those that reach it, none where a program's scope does."""
 
     roles: frozenset[Role]
 
@@ -84,52 +85,87 @@ WHERE store.id = ANY(%(store_ids)s::uuid[])
 """  # noqa: S608 - constants
 CLERKS = f"""
 WITH RECURSIVE asked AS (
-    SELECT store_id, user_id FROM unnest(%(store_ids)s::uuid[], %(user_ids)s::uuid[]) AS pair (store_id, user_id)
+    SELECT * FROM unnest(%(store_ids)s::uuid[], %(kinds)s::text[], %(who_ids)s::uuid[], %(device_ids)s::uuid[],
+        %(signed)s::timestamptz[]) WITH ORDINALITY AS k (store_id, kind, who_id, device_id, signed_at, place)
+), appointed AS (
+    SELECT user_id, brand_id, role::text, region_id, entity_id, store_id FROM stores_staff
+    WHERE user_id = ANY(%(who_ids)s::uuid[]) AND (ended_at IS NULL OR ended_at > %(at)s) AND role = ANY(%(roles)s)
+    /* hold */
 ), {ABOVE}
-SELECT {NOW}, asked.user_id, held.roles, held.entity_ids
+SELECT {NOW}, asked.place, held.roles, held.entity_ids
 FROM asked
 JOIN stores_store store ON store.id = asked.store_id
-JOIN accounts_user person ON person.id = asked.user_id AND person.is_active {MEMBER}
+LEFT JOIN accounts_user person ON asked.kind = 'staff' AND person.id = asked.who_id AND person.is_active
+    AND (asked.signed_at IS NULL OR person.sessions_from IS NULL OR person.sessions_from <= asked.signed_at)
+    AND (asked.device_id IS NULL OR EXISTS (
+        SELECT FROM stores_device device
+        WHERE device.id = asked.device_id AND device.store_id = store.id AND device.ended_at IS NULL))
+LEFT JOIN stores_apiclient program ON asked.kind = 'api_client' AND program.id = asked.who_id
+    AND program.brand_id = store.brand_id AND program.revoked_at IS NULL AND program.scopes && %(scopes)s::varchar[]
+{MEMBER}
 CROSS JOIN LATERAL (
-    SELECT array_agg(staff.role::text) AS roles, array_agg(staff.entity_id) AS entity_ids
-    FROM stores_staff staff
-    WHERE staff.user_id = person.id AND staff.brand_id = store.brand_id
-      AND (staff.ended_at IS NULL OR staff.ended_at > %(at)s) AND staff.role = ANY(%(roles)s)
-      AND (staff.store_id = store.id
-           OR staff.entity_id = ANY(member.entity_ids)
-           OR EXISTS (SELECT FROM above WHERE above.store_id = store.id AND above.region_id = staff.region_id)
-           OR (staff.store_id IS NULL AND staff.entity_id IS NULL AND staff.region_id IS NULL))
+    SELECT array_agg(appointed.role) AS roles, array_agg(appointed.entity_id) AS entity_ids
+    FROM appointed
+    WHERE appointed.user_id = person.id AND appointed.brand_id = store.brand_id
+      AND (appointed.store_id = store.id
+           OR appointed.entity_id = ANY(member.entity_ids)
+           OR EXISTS (SELECT FROM above WHERE above.store_id = store.id AND above.region_id = appointed.region_id)
+           OR (appointed.store_id IS NULL AND appointed.entity_id IS NULL AND appointed.region_id IS NULL))
 ) held
-WHERE held.roles IS NOT NULL
+WHERE held.roles IS NOT NULL OR program.id IS NOT NULL
 """  # noqa: S608 - constants
+# SHARE against the UPDATE that ends a role: what is done in somebody's name commits before she has left, or
+# sees that she has. In key order, as leaving locks them.
+HOLD = "ORDER BY id FOR SHARE"
+
+AT_COUNTERS = {CallerKind.STAFF: "staff", CallerKind.COUNTER: "staff", CallerKind.API_CLIENT: "api_client"}
+"""Who may stand at a counter, and as what the statement knows them; nobody else is found there."""
+
+Who: TypeAlias = UUID | Caller
+"""A staff member by her id, or whoever an edge has recognised: then her session and her device count too."""
 
 
 def stores_for_clerks(
-    pairs: Sequence[tuple[UUID, UUID]], at: datetime, *, permission: Permission = Permission.REDEEM
-) -> dict[tuple[UUID, UUID], ClerkStore]:
+    pairs: Sequence[tuple[UUID, Who]], at: datetime, *, permission: Permission = Permission.REDEEM
+) -> dict[tuple[UUID, Who], ClerkStore]:
     """
-    The stores of these (store_id, user_id) pairs, those left out whose user may not do it there.
+    The stores of these (store_id, who) pairs, those left out where she or it may not do it.
 
     One statement however many pairs. A role reaches the store by its brand, its region or one above,
-    its entity on the business day of ``at``, or itself; ended rows and inactive users reach nothing.
+    its entity on the business day of ``at``, or itself; ended rows and inactive users reach nothing, nor
+    does an ended session, a device anywhere but at its own store, or a key without the scope.
     """
     if not pairs:
         return {}
+    asked = list(dict.fromkeys(pairs))
     with connection.cursor() as cursor:
-        cursor.execute(CLERKS, _clerks_given(pairs, at, permission))
-        return _clerk_stores(cursor.fetchall(), at)
+        cursor.execute(CLERKS, _clerks_given(asked, at, permission))
+        return _clerk_stores(cursor.fetchall(), asked, at)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedClerks:
+    """A question on its way, with the pairs in the order in which they were asked."""
+
+    cursor: Cursor
+    pairs: list[tuple[UUID, Who]]
 
 
 def send_clerks(
-    send: Send, pairs: Collection[tuple[UUID, UUID]], at: datetime, *, permission: Permission = Permission.REDEEM
-) -> Cursor:
-    """Ask ``stores_for_clerks`` on the caller's trip, its plan kept; ``clerk_stores`` reads the answer."""
-    return send(CLERKS, _clerks_given(pairs, at, permission))
+    send: Send, pairs: Collection[tuple[UUID, Who]], at: datetime, *, permission: Permission = Permission.REDEEM
+) -> AskedClerks:
+    """
+    Ask ``stores_for_clerks`` on the caller's trip, its plan kept; ``clerk_stores`` reads the answer.
+
+    The roles are held to the end of the caller's transaction: nobody leaves between the look and the act.
+    """
+    asked = list(dict.fromkeys(pairs))
+    return AskedClerks(send(CLERKS.replace("/* hold */", HOLD), _clerks_given(asked, at, permission)), asked)
 
 
-def clerk_stores(asked: Cursor, at: datetime) -> dict[tuple[UUID, UUID], ClerkStore]:
+def clerk_stores(asked: AskedClerks, at: datetime) -> dict[tuple[UUID, Who], ClerkStore]:
     """The answer to ``send_clerks``, in the form of ``stores_for_clerks``."""
-    return _clerk_stores(asked.fetchall(), at)
+    return _clerk_stores(asked.cursor.fetchall(), asked.pairs, at)
 
 
 def send_stores(send: Send, store_ids: Collection[UUID], at: datetime) -> Cursor:
@@ -142,28 +178,34 @@ def stores_now(asked: Cursor, at: datetime) -> dict[UUID, StoreNow]:
     return {row[0]: StoreNow(**_store_now(row, at)) for row in asked.fetchall()}
 
 
-def _clerks_given(pairs: Collection[tuple[UUID, UUID]], at: datetime, permission: Permission) -> dict[str, Any]:
-    distinct = set(pairs)
+def _clerks_given(pairs: Sequence[tuple[UUID, Who]], at: datetime, permission: Permission) -> dict[str, Any]:
+    callers = [who if isinstance(who, Caller) else Caller(kind=CallerKind.STAFF, id=who) for _, who in pairs]
     return {
-        "store_ids": [store_id for store_id, _ in distinct],
-        "user_ids": [user_id for _, user_id in distinct],
+        "store_ids": [store_id for store_id, _ in pairs],
+        "kinds": [AT_COUNTERS.get(caller.kind, "") for caller in callers],
+        "who_ids": [caller.id for caller in callers],
+        "device_ids": [caller.device_id for caller in callers],
+        "signed": [caller.signed_at for caller in callers],
         "at": at,
         "roles": [role.value for role in roles_with(permission)],
+        "scopes": [scope.value for scope in scopes_with(permission)],
     }
 
 
-def _clerk_stores(rows: Iterable[Sequence[Any]], at: datetime) -> dict[tuple[UUID, UUID], ClerkStore]:
-    found = {}
+def _clerk_stores(
+    rows: Iterable[Sequence[Any]], pairs: Sequence[tuple[UUID, Who]], at: datetime
+) -> dict[tuple[UUID, Who], ClerkStore]:
+    found: dict[tuple[UUID, Who], ClerkStore] = {}
     for row in rows:
-        *of_store, user_id, roles, role_entities = row
+        *of_store, place, roles, role_entities = row
         now = _store_now(of_store, at)
         reaching = frozenset(
             Role(role)
-            for role, of_entity in zip(roles, role_entities, strict=True)
+            for role, of_entity in zip(roles or (), role_entities or (), strict=True)
             if of_entity in (None, now["entity_id"])
         )
-        if reaching:
-            found[now["store_id"], user_id] = ClerkStore(**now, roles=reaching)
+        if reaching or roles is None:  # None: a program, whose scope reaches
+            found[pairs[place - 1]] = ClerkStore(**now, roles=reaching)
     return found
 
 

@@ -1,7 +1,5 @@
 """Keys for a brand's programs: shown once, kept as a hash, revoked for good."""
 
-import hashlib
-import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +10,7 @@ from django.db import transaction
 from config.kernel.caller import Caller
 from stores.errors import ApiClientNotFound
 from stores.models import ApiClient
-from stores.services import trail
+from stores.services import bearer_keys, trail
 
 PREFIX = "hxk"
 
@@ -31,11 +29,11 @@ def create(*, brand_id: UUID, name: str, scopes: Collection[ApiClient.Scope], by
 
     Not repeatable, because the key is not kept: who lost the answer revokes that client and makes another.
     """
-    secret = secrets.token_hex(32)
+    secret = bearer_keys.new_secret()
     client = ApiClient(
         brand_id=brand_id,
         name=name,
-        key_hash=hash_of(secret),
+        key_hash=bearer_keys.hash_of(secret),
         scopes=sorted({scope.value for scope in scopes}),
         created_at=at,
     )
@@ -49,7 +47,7 @@ def create(*, brand_id: UUID, name: str, scopes: Collection[ApiClient.Scope], by
             at=at,
             details={"name": name, "scopes": client.scopes},
         )
-    return IssuedKey(client=client, key=f"{PREFIX}_{kid_of(client)}_{secret}")
+    return IssuedKey(client=client, key=bearer_keys.key_of(PREFIX, client.id, secret))
 
 
 def revoke(*, client_id: UUID, brand_id: UUID, by: Caller, at: datetime) -> ApiClient:
@@ -68,13 +66,3 @@ def revoke(*, client_id: UUID, brand_id: UUID, by: Caller, at: datetime) -> ApiC
             client.save(update_fields=["revoked_at"])
             trail.leave("api_client.revoked", client, brand_id=brand_id, by=by, at=at, details={})
         return client
-
-
-def kid_of(client: ApiClient) -> str:
-    """What tells keys apart in a log or a list: the random end of the client's id, also inside the key."""
-    return client.id.hex[-8:]
-
-
-def hash_of(secret: str) -> bytes:
-    """256 random bits need no salt and no slow hash: there is nothing to try out."""
-    return hashlib.sha256(secret.encode()).digest()

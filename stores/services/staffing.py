@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
+from django.db.models import QuerySet
 
 from config.accounts.models import User
+from config.kernel import ids, outbox
 from config.kernel.caller import Caller, CallerKind
 from config.kernel.errors import NotAllowed
 from stores.errors import (
@@ -79,6 +82,7 @@ def appoint(
         staff = Staff.objects.create(user=user, brand_id=brand_id, role=role, created_at=at, **where)
         details = {"user": user.public_id, "role": role.value, **{name: str(key) for name, key in where.items() if key}}
         trail.leave("staff.appointed", staff, brand_id=brand_id, by=by, at=at, details=details)
+        outbox.announce(brand_id=brand_id, topic="staff.appointed", items=[told_of(staff)], at=at)
         return Made(staff, is_new=True)
 
 
@@ -90,20 +94,18 @@ def end(*, staff_id: UUID, by: Caller, at: datetime) -> Staff:
         StaffNotFound: no such row where ``by`` may end one.
         LastOwner: a brand keeps one.
     """
-    staff = _in_power(staff_id, by=by, at=at)
+    staff = in_power(staff_id, by=by, at=at)
     with transaction.atomic(durable=True):
         brands.lock(staff.brand_id)  # two owners who end each other follow each other
         staff.refresh_from_db()
         if staff.ended_at is not None:
             return staff
-        owners = Staff.objects.filter(
-            brand_id=staff.brand_id, role=Role.OWNER, ended_at=None, user__is_active=True
-        ).exclude(id=staff.id)
-        if staff.role == Role.OWNER and not owners.exists():
+        if staff.role == Role.OWNER and not other_owners(staff).exists():
             raise LastOwner
         staff.ended_at = at
         staff.save(update_fields=["ended_at"])
         trail.leave("staff.ended", staff, brand_id=staff.brand_id, by=by, at=at, details={"role": staff.role})
+        outbox.announce(brand_id=staff.brand_id, topic="staff.ended", items=[told_of(staff)], at=at)
         return staff
 
 
@@ -118,7 +120,7 @@ def set_password(*, staff_id: UUID, password: str, by: Caller, at: datetime) -> 
         NotAllowed: she holds another role that ``by`` may not give, or runs the site.
         PasswordTooWeak: with the reasons.
     """
-    staff = _in_power(staff_id, by=by, at=at)
+    staff = in_power(staff_id, by=by, at=at)
     if staff.ended_at is not None:
         raise StaffNotFound
     people.check_password(password, of=staff.user)
@@ -155,12 +157,39 @@ def may_appoint(by: Caller, *, brand_id: UUID, role: Role, store_id: UUID | None
     return any(role in APPOINTS.get(held, ()) for held in reaching)
 
 
+def other_owners(staff: Staff) -> QuerySet[Staff]:
+    """The brand's owners beside the person of this row; asked under the brand's lock."""
+    owners = Staff.objects.filter(brand_id=staff.brand_id, role=Role.OWNER, ended_at=None, user__is_active=True)
+    return owners.exclude(user_id=staff.user_id)
+
+
+def told_of(staff: Staff) -> dict[str, Any]:
+    """A row as subscribers hear of it."""
+    places = {
+        "region": (Region.PREFIX, staff.region_id),
+        "entity": (SettlementEntity.PREFIX, staff.entity_id),
+        "store": (Store.PREFIX, staff.store_id),
+    }
+    return {
+        "staff": staff.public_id,
+        "user": ids.public(User.PREFIX, staff.user_id),
+        "role": str(staff.role),
+        **{name: ids.public(prefix, key) if key else None for name, (prefix, key) in places.items()},
+    }
+
+
 def _require_power(by: Caller, *, brand_id: UUID, role: Role, store_id: UUID | None, at: datetime) -> None:
     if not may_appoint(by, brand_id=brand_id, role=role, store_id=store_id, at=at):
         raise NotAllowed
 
 
-def _in_power(staff_id: UUID, *, by: Caller, at: datetime) -> Staff:
+def in_power(staff_id: UUID, *, by: Caller, at: datetime) -> Staff:
+    """
+    A row that ``by`` may end: her own, or one she could have appointed.
+
+    Raises:
+        StaffNotFound: there is none.
+    """
     staff = Staff.objects.select_related("user").filter(id=staff_id).first()
     if staff is None:
         raise StaffNotFound

@@ -27,12 +27,24 @@ def test_no_credentials_are_nobody() -> None:
     assert authenticate(None) is None
 
 
+@pytest.mark.django_db
 def test_a_staff_token_names_its_user() -> None:
-    user_id = uuid4()
+    user, at = factories.user(), datetime.now(UTC).replace(microsecond=0)
 
-    caller = authenticate(f"Bearer {tokens.sign_staff(user_id=user_id, at=datetime.now(UTC)).text}")
+    caller = authenticate(f"Bearer {tokens.sign_staff(user_id=user.id, at=at).text}")
 
-    assert caller == Caller(kind=CallerKind.STAFF, id=user_id)
+    assert caller == Caller(kind=CallerKind.STAFF, id=user.id, signed_at=at)
+
+
+@pytest.mark.django_db
+def test_a_token_signed_before_her_sessions_ended_speaks_for_nobody() -> None:
+    at = datetime.now(UTC).replace(microsecond=0)
+    user = factories.user(sessions_from=at + timedelta(milliseconds=1))
+
+    with pytest.raises(NotSignedIn):
+        authenticate(f"Bearer {tokens.sign_staff(user_id=user.id, at=at).text}")
+
+    assert authenticate(f"Bearer {tokens.sign_staff(user_id=user.id, at=at + timedelta(seconds=1)).text}") is not None
 
 
 def test_a_customer_token_names_her_and_her_brand() -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # rest_framework.views imports this module while it is being 
 CALLS_A_MINUTE = {
     CallerKind.CUSTOMER: Limit("customer_calls", times=600, seconds=60, times_alone=600),
     CallerKind.STAFF: Limit("staff_calls", times=6_000, seconds=60, times_alone=6_000),
+    CallerKind.COUNTER: Limit("counter_calls", times=6_000, seconds=60, times_alone=6_000),
+    CallerKind.DEVICE: Limit("device_calls", times=600, seconds=60, times_alone=600),
     CallerKind.API_CLIENT: Limit("program_calls", times=60_000, seconds=60, times_alone=60_000),
 }
 CALLS_OF_AN_ADDRESS = Limit("address_calls", times=6_000, seconds=60, times_alone=6_000)
