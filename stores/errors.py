@@ -306,3 +306,30 @@ class WebhookEnded(Conflict):
     code = "webhook_ended"
     zh = "该订阅已停止，不能再推送"
     en = "This subscription has ended, so nothing is sent to it any more."
+
+
+class StoreGroupNotFound(NotFound):
+    code = "store_group_not_found"
+    zh = "没有这个门店分组"
+    en = "There is no such group of stores, or it is not yours."
+
+
+class CalendarNotFound(NotFound):
+    code = "calendar_not_found"
+    zh = "没有这一年的节假日日历"
+    en = "There is no such holiday calendar, or it is not yours."
+
+
+class CalendarInvalid(Invalid):
+    code = "calendar_invalid"
+    zh = "节假日日历有误：{day}"
+    en = "This calendar cannot hold: {day}: {reason}."
+
+
+class CalendarFileRefused(Invalid):
+    code = "calendar_file_refused"
+    zh = "节假日文件有 {count} 处错误，没有导入；请按行号修改后重试"
+    en = "{count} problems in the list of holidays; nothing was imported. Mend the lines named and send it again."
+
+    def __init__(self, *, problems: Sequence["ToldProblem"]) -> None:
+        super().__init__(count=len(problems), problems=[problem.told() for problem in problems[:100]])

@@ -49,7 +49,7 @@ class StoreAnswer(serializers.ModelSerializer[Store]):
         model = Store
         fields = (
             *("id", "code", "name", "name_en", "city", "address", "region", "latitude", "longitude", "zone", "hours"),
-            *("status", "created_at", "closed_at"),
+            *("is_dearer", "status", "created_at", "closed_at"),
         )
 
 
@@ -70,6 +70,9 @@ class StoreEdit(StrictSerializer):
     longitude = serializers.DecimalField(9, 6, min_value=-180, max_value=180, required=False, allow_null=True)
     zone = serializers.CharField(max_length=48, required=False, help_text="IANA name, such as Asia/Shanghai.")
     hours = serializers.DictField(required=False, help_text=HOURS_HELP)
+    is_dearer = serializers.BooleanField(
+        required=False, help_text="It charges more; a deal's `dearer_stores` says what that means for its vouchers."
+    )
 
 
 class StoreOpen(StoreEdit):

@@ -1,4 +1,6 @@
 from stores.models.devices import Device, Pin
+from stores.models.groups import StoreGroup, StoreGroupMember
+from stores.models.holidays import HolidayCalendar
 from stores.models.invitations import Invitation
 from stores.models.people import ApiClient, Customer, CustomerIdentity, Staff
 from stores.models.places import Brand, Region, SettlementEntity, Store, StoreEntity
@@ -11,6 +13,7 @@ __all__ = [
     "Customer",
     "CustomerIdentity",
     "Device",
+    "HolidayCalendar",
     "Invitation",
     "Option",
     "OptionGroup",
@@ -22,6 +25,8 @@ __all__ = [
     "Staff",
     "Store",
     "StoreEntity",
+    "StoreGroup",
+    "StoreGroupMember",
     "StoreOption",
     "StoreProduct",
     "WebhookDelivery",

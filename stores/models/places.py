@@ -66,6 +66,7 @@ class Store(PublicIdModel):
 
     ``hours`` maps ISO weekdays ``"1"``..``"7"`` to opening spans ``[["10:00", "26:00"]]`` in the
     store's zone; a span may run past midnight (26:00 is 2 o'clock), an empty map means always open.
+    ``is_dearer`` stores (airports, parks) charge more; terms say what that means for a voucher.
     """
 
     PREFIX: ClassVar[str] = "sto"
@@ -87,6 +88,7 @@ class Store(PublicIdModel):
     zone = models.CharField(max_length=48, default="Asia/Shanghai")
     hours = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=16, choices=Status, default=Status.OPEN)
+    is_dearer = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
 

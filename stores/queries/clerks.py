@@ -24,7 +24,7 @@ from stores.permissions import Permission, Role, roles_with, scopes_with
 
 @dataclass(frozen=True, slots=True)
 class StoreNow:
-    """A store at one moment; ``region_ids`` are its region and those above."""
+    """A store at one moment; ``region_ids`` are its region and those above, ``group_ids`` the groups it is in."""
 
     store_id: UUID
     brand_id: UUID
@@ -38,6 +38,8 @@ class StoreNow:
     latitude: float | None
     longitude: float | None
     region_ids: frozenset[UUID]
+    group_ids: frozenset[UUID]
+    is_dearer: bool
 
     @property
     def public_id(self) -> str:
@@ -65,6 +67,7 @@ NOW = """
        store.id, store.brand_id, store.code, store.name, store.zone, store.hours::text, store.status,
        store.latitude::float8, store.longitude::float8,
        (SELECT array_agg(above.region_id) FROM above WHERE above.store_id = store.id AND above.region_id IS NOT NULL),
+       (SELECT array_agg(group_id) FROM stores_storegroupmember WHERE store_id = store.id), store.is_dearer,
        member.from_dates, member.entity_ids
 """
 MEMBER = """
@@ -211,7 +214,8 @@ def _clerk_stores(
 
 def _store_now(row: Sequence[Any], at: datetime) -> dict[str, Any]:
     """The fields of ``StoreNow``."""
-    store_id, brand_id, code, name, zone, hours_text, status, latitude, longitude, regions, from_dates, entities = row
+    store_id, brand_id, code, name, zone, hours_text, status, *rest = row
+    latitude, longitude, regions, groups, is_dearer, from_dates, entities = rest
     hours = _hours(hours_text)
     day = business_date(hours=hours, zone=zone, at=at)
     members = zip(from_dates or (), entities or (), strict=True)
@@ -228,6 +232,8 @@ def _store_now(row: Sequence[Any], at: datetime) -> dict[str, Any]:
         "latitude": latitude,
         "longitude": longitude,
         "region_ids": frozenset(regions or ()),
+        "group_ids": frozenset(groups or ()),
+        "is_dearer": is_dearer,
     }
 
 

@@ -37,6 +37,7 @@ class StoreChanges(TypedDict, total=False):
     longitude: Decimal | None
     zone: str
     hours: dict[str, list[list[str]]]
+    is_dearer: bool
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class NewStore:
     longitude: Decimal | None = None
     zone: str | None = None
     hours: dict[str, list[list[str]]] = field(default_factory=dict)
+    is_dearer: bool = False
     entity_id: UUID | None = None
 
 
@@ -76,6 +78,7 @@ def open_store(*, brand_id: UUID, new: NewStore, by: Caller, at: datetime) -> Ma
             "longitude": new.longitude,
             "zone": new.zone or brand.zone,
             "hours": new.hours,
+            "is_dearer": new.is_dearer,
         }
         if found := Store.objects.filter(brand_id=brand_id, code=new.code).first():
             if any(getattr(found, name) != value for name, value in content.items()):

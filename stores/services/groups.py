@@ -1,0 +1,87 @@
+"""Groups of stores that a brand speaks of together."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from config.kernel.caller import Caller
+from config.kernel.ids import public
+from stores.errors import CodeTaken, StoreGroupNotFound, StoreNotFound
+from stores.models import Store, StoreGroup, StoreGroupMember
+from stores.services import brands, trail
+from stores.services.made import Made
+from stores.signals import group_changing
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A group after a change, and how many stores are in it."""
+
+    group: StoreGroup
+    size: int
+
+
+def add(*, brand_id: UUID, code: str, name: str, by: Caller, at: datetime) -> Made[StoreGroup]:
+    """
+    A group without stores. The same again is the same group.
+
+    Raises:
+        CodeTaken: the code is another group's.
+    """
+    with transaction.atomic(durable=True):
+        brands.lock(brand_id)
+        if found := StoreGroup.objects.filter(brand_id=brand_id, code=code).first():
+            if found.name != name:
+                raise CodeTaken(value=code, param="code")
+            return Made(found, is_new=False)
+        group = StoreGroup.objects.create(brand_id=brand_id, code=code, name=name, created_at=at)
+        trail.leave("store_group.added", group, brand_id=brand_id, by=by, at=at, details={"code": code, "name": name})
+        return Made(group, is_new=True)
+
+
+def change_members(
+    *,
+    brand_id: UUID,
+    group_id: UUID,
+    joining: Collection[UUID],
+    leaving: Collection[UUID],
+    by: Caller,
+    at: datetime,
+) -> Membership:
+    """
+    Take stores in and let stores go, all of it or nothing; repeating changes nothing.
+
+    Terms name groups, so a change may be refused by whoever promised something about this one.
+
+    Raises:
+        StoreGroupNotFound: no such group in this brand.
+        StoreNotFound: a store that is not this brand's; the details name it.
+        DomainError: what a receiver of ``group_changing`` says against it.
+    """
+    with transaction.atomic(durable=True):
+        brands.lock(brand_id)
+        group = StoreGroup.objects.filter(brand_id=brand_id, id=group_id).first()
+        if group is None:
+            raise StoreGroupNotFound
+        named = {*joining, *leaving}
+        known = set(Store.objects.filter(brand_id=brand_id, id__in=named).values_list("id", flat=True))
+        if strange := sorted(named - known):
+            raise StoreNotFound(store=public(Store.PREFIX, strange[0]))
+        members = set(group.members.values_list("store_id", flat=True))
+        gone = members & set(leaving) - set(joining)
+        come = set(joining) - members
+        if gone or come:
+            group_changing.send(sender=StoreGroup, group=group, joining=come, leaving=gone)
+            group.members.filter(store_id__in=gone).delete()
+            StoreGroupMember.objects.bulk_create(
+                StoreGroupMember(group=group, store_id=store_id) for store_id in sorted(come)
+            )
+            told = {
+                "joined": [public(Store.PREFIX, one) for one in sorted(come)],
+                "left": [public(Store.PREFIX, one) for one in sorted(gone)],
+            }
+            trail.leave("store_group.changed", group, brand_id=brand_id, by=by, at=at, details=told)
+        return Membership(group, len(members - gone | come))
