@@ -60,7 +60,7 @@ class CalendarAnswer(serializers.ModelSerializer[HolidayCalendar]):
 class NewCalendarBody(StrictSerializer):
     brand = serializers.CharField(required=False, help_text=BRAND_HELP)
     year = serializers.IntegerField(min_value=2000, max_value=2199)
-    holidays = Holiday(many=True, allow_empty=False, max_length=366)
+    holidays = serializers.ListField(child=Holiday(), allow_empty=False, max_length=366)
     workdays = serializers.ListField(child=serializers.DateField(), max_length=366, default=list)
 
 
