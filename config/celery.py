@@ -42,6 +42,8 @@ app.conf.beat_schedule = {
     "close-unpaid": every(5, "orders.close_unpaid", "outside"),
     "send-refunds": every(2, "orders.send_refunds", "outside"),
     "issue-paid": every(2, "orders.issue_paid", "issue"),
+    "issue-granted": every(5, "vouchers.issue_granted", "issue"),
+    "reverse-granted": every(30, "vouchers.reverse_granted", "issue"),
     "expire-due": every(30, "vouchers.expire_due", "issue"),
     "release-overdue": every(5, "vouchers.release_overdue", "issue"),
     "fold-transfers": every(5, "orders.fold_transfers", "issue"),

@@ -240,3 +240,42 @@ class SwitchScopeNotFound(NotFound):
     code = "switch_scope_not_found"
     zh = "没有这个可停售的范围"
     en = "There is nothing of yours here that could be stopped."
+
+
+# --- vouchers given away ---------------------------------------------------------------------------
+
+
+class GrantNotFound(NotFound):
+    code = "grant_not_found"
+    zh = "没有这次赠券"
+    en = "There is no such grant."
+
+
+class GrantInvalid(Invalid):
+    code = "grant_invalid"
+    zh = "赠券设置有误：{param_zh}"
+    en = "This grant cannot be: {reason}"
+
+
+class SegmentInvalid(Invalid):
+    code = "segment_invalid"
+    zh = "人群条件有误：{param_zh}"
+    en = "This is not a segment: {reason}"
+
+
+class CustomersNotFound(NotFound):
+    code = "customers_not_found"
+    zh = "有 {count} 位顾客不存在"
+    en = "{count} of these customers are not this brand's; details name the first."
+
+
+class GrantReachesNobody(Conflict):
+    code = "grant_reaches_nobody"
+    zh = "没有符合条件的顾客，没有发券"
+    en = "No customer fits, so nothing was granted."
+
+
+class GrantAlreadyReversed(Conflict):
+    code = "grant_already_reversed"
+    zh = "这次赠券已经撤回过"
+    en = "This grant has been reversed already."

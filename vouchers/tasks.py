@@ -3,7 +3,8 @@
 from celery import shared_task
 from django.utils import timezone
 
-from vouchers.services import expiry, holds
+from config.kernel import jobs
+from vouchers.services import expiry, grant_issuing, grant_reversal, holds
 
 BATCHES_AT_MOST = 200
 """A run ends after so many; the next tick goes on, and the soft time limit is far away."""
@@ -23,3 +24,25 @@ def release_overdue() -> None:
     for _ in range(BATCHES_AT_MOST):
         if not holds.release_overdue(limit=100, at=timezone.now()):
             return
+
+
+GRANT_BATCHES_AT_MOST = 10
+"""About two seconds; the rest goes to the end of the queue, behind vouchers that somebody has paid for."""
+
+
+@shared_task(name="vouchers.issue_granted")
+def issue_granted() -> None:
+    """Vouchers of grants."""
+    for _ in range(GRANT_BATCHES_AT_MOST):
+        if not grant_issuing.issue_granted(at=timezone.now()):
+            return
+    jobs.nudge("vouchers.issue_granted", queue="issue")
+
+
+@shared_task(name="vouchers.reverse_granted")
+def reverse_granted() -> None:
+    """Unused vouchers of reversed grants, taken back."""
+    for _ in range(GRANT_BATCHES_AT_MOST):
+        if not grant_reversal.reverse_granted(at=timezone.now()):
+            return
+    jobs.nudge("vouchers.reverse_granted", queue="issue")

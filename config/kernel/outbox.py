@@ -11,6 +11,8 @@ from config.kernel.models import OutboxMessage
 
 TOPICS = {
     "vouchers.issued": "Vouchers are in their owners' wallets.",
+    "vouchers.granted": "A batch of a grant is in its customers' wallets: which grant, how many.",
+    "vouchers.grant_reversed": "Unused vouchers of a grant's batch were taken back.",
     "vouchers.redeemed": "Uses were consumed at a store.",
     "vouchers.reversed": "A redemption was undone; the use is free again.",
     "vouchers.expired": "Unused uses ended; where the terms say so, their refund follows by itself.",

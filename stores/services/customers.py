@@ -1,7 +1,9 @@
 """A brand vouches for its customer by the brand's own id; she gets a row at first sight, and a token."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -63,6 +65,48 @@ def upsert(*, brand_id: UUID, provider: str, external_id: str, at: datetime) -> 
         return Made(winner, is_new=False)
     customer.save(force_insert=True)
     return Made(customer, is_new=True)
+
+
+UPSERT_MANY = """
+    INSERT INTO stores_customeridentity (brand_id, customer_id, provider, external_id, created_at)
+    SELECT %(brand)s, id, %(provider)s, external_id, %(at)s
+    FROM unnest(%(ids)s::uuid[], %(external_ids)s::text[]) AS k(id, external_id)
+    ON CONFLICT (brand_id, provider, external_id) DO NOTHING
+    RETURNING customer_id
+"""
+MAKE_MANY = """
+    INSERT INTO stores_customer (id, brand_id, phone_tail, created_at)
+    SELECT id, %(brand)s, '', %(at)s FROM unnest(%(ids)s::uuid[]) AS k(id)
+"""
+FIND_MANY = """
+    SELECT customer_id FROM stores_customeridentity
+    WHERE brand_id = %(brand)s AND provider = %(provider)s AND external_id = ANY(%(external_ids)s::text[])
+"""
+
+
+def upsert_many(*, brand_id: UUID, provider: str, external_ids: Collection[str], at: datetime) -> list[UUID]:
+    """
+    ``upsert`` for a whole list: the ids of the customers behind these identities, in no promised order.
+
+    Runs inside the caller's transaction. Three statements however many; identities are claimed in
+    their own order, so two lists that share some wait for each other, never in a circle.
+    """
+    assert connection.in_atomic_block, "identities commit with their customers"
+    wanted = sorted(set(external_ids))
+    who: dict[str, Any] = {"brand": brand_id, "provider": provider, "external_ids": wanted, "at": at}
+    with connection.cursor() as cursor:
+        cursor.execute(UPSERT_MANY, {**who, "ids": [ids.new_id() for _ in wanted]})
+        made = [row[0] for row in cursor.fetchall()]
+        cursor.execute(MAKE_MANY, {**who, "ids": made})
+        cursor.execute(FIND_MANY, who)
+        return [row[0] for row in cursor.fetchall()]
+
+
+def known(*, brand_id: UUID, provider: str, external_ids: Collection[str]) -> int:
+    """How many of these identities the brand's customers have."""
+    return CustomerIdentity.objects.filter(
+        brand_id=brand_id, provider=provider, external_id__in=set(external_ids)
+    ).count()
 
 
 def find(*, brand_id: UUID, provider: str, external_id: str) -> Customer | None:

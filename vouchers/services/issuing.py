@@ -119,6 +119,11 @@ def issue(orders: Sequence[IssueOrder], *, numbers: CodeNumbers, at: datetime) -
     return vouchers
 
 
+def unit_of(terms: Terms) -> tuple[Terms, ...]:
+    """The terms of each voucher that one unit of ``terms`` becomes."""
+    return (terms,)
+
+
 def validity(terms: Terms, *, bought_at: datetime, zone: str) -> tuple[datetime, datetime]:
     """
     From when until when (exclusive) a voucher bought at ``bought_at`` may be used.
