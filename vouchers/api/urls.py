@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from vouchers.api import counter, deals, offers, switches, wallet
+from vouchers.api import counter, deals, grants, offers, switches, wallet
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("deals", deals.Deals.as_view()),
@@ -16,6 +16,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("offers/<str:offer>/resume", offers.ResumeOffer.as_view()),
     path("offers/<str:offer>/close", offers.CloseOffer.as_view()),
     path("offers/<str:offer>/allotment", offers.OfferAllotment.as_view()),
+    path("grants", grants.Grants.as_view()),
+    path("grants/preview", grants.GrantPreview.as_view()),
+    path("grants/<str:grant>", grants.OneGrant.as_view()),
+    path("grants/<str:grant>/reversal", grants.GrantReversal.as_view()),
     path("selling/stop", switches.StopSelling.as_view()),
     path("selling/resume", switches.ResumeSelling.as_view()),
     path("vouchers", wallet.Wallet.as_view()),
