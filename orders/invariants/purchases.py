@@ -64,5 +64,70 @@ ISSUED_AS_PAID = Invariant(
             """,
             {"voucher_has_its_source": "purchase IS NOT NULL"},
         ),
+        Check(
+            "grants",
+            """
+            SELECT grant_.id AS grant, grant_.voucher_count, grant_.customer_count, grant_.vouchers_each,
+                   coalesce(sum(batch.voucher_count), 0) AS in_batches,
+                   coalesce(sum(cardinality(batch.customer_ids)), 0) AS customers
+            FROM vouchers_grant grant_ LEFT JOIN vouchers_grantbatch batch ON batch.grant_id = grant_.id
+            GROUP BY grant_.id
+            """,
+            {
+                "grant_is_its_batches": "in_batches = voucher_count AND customers = customer_count",
+            },
+            {"planned": "sum(voucher_count)"},
+            in_slices=False,
+        ),
+        Check(
+            "grant_batches",
+            """
+            SELECT batch.id AS batch, batch.state, batch.voucher_count, batch.issued_at IS NOT NULL AS is_issued,
+                   batch.taken_back, coalesce(issued.vouchers, 0) AS vouchers,
+                   coalesce(issued.strange, 0) AS strange, coalesce(issued.refunded, 0) AS refunded
+            FROM vouchers_grantbatch batch
+            LEFT JOIN (
+                SELECT voucher.source_id, count(*) AS vouchers,
+                       count(*) FILTER (WHERE voucher.status = 'refunded') AS refunded,
+                       count(*) FILTER (
+                           WHERE voucher.customer_id IS DISTINCT FROM chosen.customer_id OR voucher.paid_fen <> 0
+                              OR voucher.brand_id <> batch.brand_id OR voucher.issuer <> 'own'
+                              OR voucher.terms_id <> batch.terms_id) AS strange
+                FROM {vouchers} AS voucher
+                LEFT JOIN (
+                    SELECT batch.id, batch.brand_id, grant_.vouchers_each, grant_.terms_id
+                    FROM vouchers_grantbatch batch JOIN vouchers_grant grant_ ON grant_.id = batch.grant_id
+                ) AS batch ON batch.id = voucher.source_id
+                LEFT JOIN (
+                    SELECT batch.id, customer.id AS customer_id, customer.place
+                    FROM vouchers_grantbatch batch,
+                         unnest(batch.customer_ids) WITH ORDINALITY AS customer(id, place)
+                ) AS chosen ON chosen.id = batch.id
+                    AND chosen.place = (voucher.ordinal - 1) / batch.vouchers_each + 1
+                WHERE voucher.source_kind = 'grant' GROUP BY voucher.source_id
+            ) AS issued ON issued.source_id = batch.id
+            """,
+            {
+                "granted_vouchers_are_those_planned": "vouchers = CASE WHEN is_issued THEN voucher_count ELSE 0 END",
+                "granted_vouchers_are_the_chosen_customers": "strange = 0",
+                "reversed_grant_was_taken_back": "taken_back <= refunded",
+            },
+            {
+                "planned": "sum(voucher_count)",
+                "issued": "sum(vouchers)",
+                "taken_back": "sum(taken_back)",
+            },
+            in_slices=False,
+        ),
+        Check(
+            "granted_vouchers",
+            """
+            SELECT voucher.id AS voucher, batch.id AS batch
+            FROM {vouchers} AS voucher LEFT JOIN vouchers_grantbatch batch ON batch.id = voucher.source_id
+            WHERE voucher.source_kind = 'grant'
+            """,
+            {"granted_voucher_has_its_batch": "batch IS NOT NULL"},
+            in_slices=False,
+        ),
     ),
 )

@@ -83,8 +83,19 @@ OWED = """
 # of the reversed ones those are in that are recent themselves.
 RELATED = {
     "customers": "SELECT DISTINCT purchase.customer_id FROM slice_purchases JOIN orders_purchase purchase USING (id)",
-    "vouchers": "SELECT voucher.id FROM slice_purchases JOIN vouchers_voucher voucher"
-    " ON voucher.source_id = slice_purchases.id",
+    # With those of the newest grants, and those given away that were redeemed lately.
+    "vouchers": """
+        SELECT voucher.id FROM slice_purchases JOIN vouchers_voucher voucher ON voucher.source_id = slice_purchases.id
+        UNION (
+            SELECT voucher.id FROM vouchers_grantbatch batch JOIN vouchers_voucher voucher
+                ON voucher.source_id = batch.id AND voucher.source_kind = 'grant'
+            WHERE batch.id >= %(since)s ORDER BY batch.id DESC, voucher.ordinal LIMIT %(limit)s)
+        UNION (
+            SELECT voucher.id FROM (
+                SELECT voucher_id FROM vouchers_redemption WHERE id >= %(since)s ORDER BY id DESC LIMIT %(limit)s
+            ) AS recent JOIN vouchers_voucher voucher ON voucher.id = recent.voucher_id
+            WHERE voucher.source_kind = 'grant')
+    """,
     "redemptions": """
         SELECT redemption.id FROM slice_vouchers JOIN vouchers_redemption redemption
             ON redemption.voucher_id = slice_vouchers.id AND redemption.reversed_at IS NULL

@@ -103,6 +103,27 @@ INVARIANT = Invariant(
             {"refund_request_has_its_trail": "actor = customer"},
         ),
         Check(
+            "grants_trail",
+            """
+            SELECT grant_.id AS grant, grant_.granted_by_id AS by, made.actor_id AS actor,
+                   made.id IS NOT NULL AS has_trail,
+                   grant_.reversed_at IS NOT NULL AS is_reversed, undone.id IS NOT NULL AS has_reversal,
+                   count(batch.id) FILTER (WHERE batch.state IN ('reversing', 'reversed')) AS turned,
+                   count(batch.id) AS batches
+            FROM vouchers_grant grant_
+            LEFT JOIN kernel_auditentry made ON made.subject_id = grant_.id AND made.act = 'grant.made'
+            LEFT JOIN kernel_auditentry undone ON undone.subject_id = grant_.id AND undone.act = 'grant.reversed'
+            LEFT JOIN vouchers_grantbatch batch ON batch.grant_id = grant_.id
+            GROUP BY grant_.id, made.id, undone.id
+            """,
+            {
+                "grant_has_its_trail": "has_trail AND actor IS NOT DISTINCT FROM by",
+                "grant_reversal_has_its_trail": "is_reversed = has_reversal",
+                "grant_reversal_turns_every_batch": "turned = CASE WHEN is_reversed THEN batches ELSE 0 END",
+            },
+            in_slices=False,
+        ),
+        Check(
             "batches_trail",
             """
             SELECT facts.act, facts.rows, coalesce(trail.rows, 0) AS trail_rows
@@ -114,6 +135,11 @@ INVARIANT = Invariant(
                 UNION ALL
                 SELECT 'voucher.expire', count(DISTINCT (voucher_id, expired_at)) FROM {endings} AS ending
                 WHERE expired_at IS NOT NULL
+                UNION ALL
+                SELECT 'vouchers.granted', coalesce(sum(voucher_count), 0) FROM vouchers_grantbatch
+                WHERE issued_at IS NOT NULL
+                UNION ALL
+                SELECT 'vouchers.grant_reversed', coalesce(sum(taken_back), 0) FROM vouchers_grantbatch
                 UNION ALL
                 SELECT 'vouchers.refund_expired', count(*) FROM {refunds} AS refund
                 WHERE source_kind = 'expired_voucher'

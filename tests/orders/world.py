@@ -16,11 +16,12 @@ from orders.services.refunds import refund_expired, request_refund
 from tests import factories
 from tests.factories import NOW
 from tests.orders import paid
-from tests.vouchers import counters
+from tests.vouchers import counters, granted
 from tests.vouchers.counters import Counter
 from vouchers.models import Offer, Redemption, RedemptionRequest, Voucher
-from vouchers.services import holds
+from vouchers.services import grants, holds
 from vouchers.services.expiry import expire_due
+from vouchers.services.grant_reversal import reverse_granted
 from vouchers.services.holds import Lease, Occasion
 from vouchers.services.redemption import redeem_own
 from vouchers.services.reversal import reverse
@@ -74,12 +75,24 @@ def build() -> World:
     reverse(redemption_id=again.pk, operator=counter.clerk, request_id=uuid4(), at=LATER)
     _refund(Voucher.objects.get(source_id=refunded.pk))
     _hold(counter, held, used)
+    _give_away(counter)
     expire_due(limit=10, at=IN_THREE_DAYS)
     refund_expired(limit=1, at=IN_THREE_DAYS)
     with transaction.atomic():
         _pay_again(redeemed)
         leave_trail_of_captures()
     return World(redeemed=redeemed)
+
+
+def _give_away(counter: counters.Counter) -> None:
+    """A grant to two customers, one of whom had used hers when it was reversed; and one that waits."""
+    both = [factories.customer(counter.brand) for _ in range(2)]
+    made = granted.grant(counter.terms(), granted.to(*both), by=granted.staff(counter.clerk))
+    granted.issue_all()
+    counter.redeem(granted.vouchers_of(made)[0].code)
+    grants.reverse(grant=made, request_id=uuid4(), by=granted.staff(counter.clerk), at=LATER)
+    reverse_granted(at=LATER)
+    granted.grant(counter.terms(), granted.to(*both), by=granted.staff(counter.clerk))
 
 
 def corrupt(statements: str) -> None:

@@ -46,6 +46,12 @@ CORRUPTIONS = {
     "issued_vouchers_cost_the_total": "UPDATE vouchers_voucher SET paid_fen = paid_fen + 1",
     "issued_vouchers_are_the_buyers": "UPDATE vouchers_voucher SET customer_id = gen_random_uuid()",
     "voucher_has_its_source": "UPDATE vouchers_voucher SET source_id = gen_random_uuid()",
+    "grant_is_its_batches": "UPDATE vouchers_grantbatch SET voucher_count = voucher_count + 1 WHERE state = 'pending'",
+    "granted_vouchers_are_those_planned": "DELETE FROM vouchers_voucher WHERE source_kind = 'grant'",
+    "granted_vouchers_are_the_chosen_customers": "UPDATE vouchers_grantbatch"
+    " SET customer_ids = ARRAY[customer_ids[2], customer_ids[1]]",
+    "reversed_grant_was_taken_back": "UPDATE vouchers_voucher SET status = 'expired' WHERE source_kind = 'grant'",
+    "granted_voucher_has_its_batch": "UPDATE vouchers_voucher SET source_id = gen_random_uuid()",
     # I4
     "uses_left_are_those_not_consumed": "UPDATE vouchers_voucher SET uses_left = 1 WHERE status = 'used'",
     "uses_held_are_left": "ALTER TABLE vouchers_voucher DROP CONSTRAINT voucher_is_never_overused;"
@@ -103,6 +109,10 @@ CORRUPTIONS = {
     "redemption_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'voucher.redeem'",
     "reversal_has_its_trail": "UPDATE kernel_auditentry SET actor_id = gen_random_uuid() WHERE act = 'voucher.reverse'",
     "refund_request_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'voucher.refund'",
+    "grant_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'grant.made'",
+    "grant_reversal_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'grant.reversed'",
+    "grant_reversal_turns_every_batch": "UPDATE vouchers_grantbatch SET state = 'issued', reversed_at = NULL,"
+    " taken_back = 0 WHERE state = 'reversed'",
     "machine_batches_have_their_trail": "DELETE FROM kernel_auditentry WHERE act = 'purchases.issued'",
     "announced_batch_waits_or_is_delivered": """
         INSERT INTO stores_webhooksubscription (id, brand_id, url, secret_encrypted, topics, created_at)
