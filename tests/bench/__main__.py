@@ -11,13 +11,14 @@ import django
 
 django.setup()
 
-from tests.bench import full, intake, issuing, kill, memory, pipeline, redeeming
+from tests.bench import full, granting, intake, issuing, kill, memory, pipeline, redeeming
 from tests.bench.report import Figure, machine, tell
 
 BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], tuple[str, ...]]] = {
     "intake": (intake.intake, ("bare_asgi_256", "intake_256", "intake_64", "intake_open_p99_ms", "intake_mb")),
     "redeeming": (redeeming.redeeming, ("redeem_http", "redeem_p99_ms", "statements_redeem")),
     "issuing": (issuing.issue, ("issue",)),
+    "granting": (granting.grant, ("grant", "grant_plan_s", "grant_2_workers")),
     "pipeline": (pipeline.pipeline, ("pipeline_per_s",)),
     "full": (full.full, ("intake_4m_ratio",)),
     "memory": (memory.memory, ("web_mb",)),
