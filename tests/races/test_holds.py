@@ -35,7 +35,7 @@ def counter() -> Counter:
 
 @pytest.fixture
 def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(voucher_locks, "LOCK_BY_CODE", voucher_locks.LOCK_BY_CODE.replace("FOR NO KEY UPDATE OF v", ""))
+    monkeypatch.setattr(voucher_locks, "LOCK_BY_CODE", voucher_locks.LOCK_BY_CODE.replace("FOR NO KEY UPDATE", ""))
     monkeypatch.setattr(voucher_locks, "lock", lambda ids: list(Voucher.objects.filter(id__in=ids)))
     monkeypatch.setattr(
         expiry,
