@@ -7,7 +7,7 @@ from config.kernel.errors import Conflict, Invalid, NotFound, TooMany, Unauthent
 
 
 class ToldProblem(Protocol):
-    """One row's problem, as ``store_file.RowProblem`` tells it."""
+    """One row's problem, as ``csv_lists.RowProblem`` tells it."""
 
     def told(self) -> dict[str, Any]: ...
 
@@ -230,22 +230,22 @@ class OptionsDoNotFit(Invalid):
     en = "{group} takes {choose_least} to {choose_most} answers."
 
 
-class StoreFileEmpty(Invalid):
-    code = "store_file_empty"
+class ListEmpty(Invalid):
+    code = "list_empty"
     zh = "文件是空的：第一行应为列名"
     en = "The file is empty; its first line should name the columns."
 
 
-class StoreFileEncodingUnknown(Invalid):
-    code = "store_file_encoding_unknown"
+class ListEncodingUnknown(Invalid):
+    code = "list_encoding_unknown"
     zh = "无法识别文件编码，请另存为 UTF-8 或 GBK 编码的 CSV"
     en = "The file is neither UTF-8 nor GBK. Save it as CSV in UTF-8."
 
 
-class StoreFieldUnknown(Invalid):
-    code = "store_field_unknown"
+class ListFieldUnknown(Invalid):
+    code = "list_field_unknown"
     zh = "没有名为 {field} 的字段；可用字段：{fields}"
-    en = "A store has no field {field}; it has {fields}."
+    en = "This list has no field {field}; it has {fields}."
 
 
 class HeadingNotThere(Invalid):
@@ -260,22 +260,30 @@ class HeadingAmbiguous(Invalid):
     en = "Several columns could be {field}: {headings}. Say which one."
 
 
-class HeadingsWithoutName(Invalid):
-    code = "headings_without_name"
-    zh = "找不到门店名称列；文件的列：{headings}。请指明，例如 name=店名"
-    en = "No column looks like the store's name among {headings}. Say which, such as name=店名."
+class HeadingsIncomplete(Invalid):
+    code = "headings_incomplete"
+    zh = "找不到 {field} 列；文件的列：{headings}。请指明，例如 {field}=列名"
+    en = "No column looks like {field} among {headings}. Say which, such as {field}=HEADING."
 
 
-class StoreFileRefused(Invalid):
+class ListRefused(Invalid):
     """``problems`` are the first thousand; the details hold a hundred of them for programs."""
-
-    code = "store_file_refused"
-    zh = "有 {count} 处错误，没有导入任何门店；请按行号修改后重试"
-    en = "{count} problems; nothing was imported. Mend the lines named and send the file again."
 
     def __init__(self, *, problems: Sequence["ToldProblem"], count: int, rows: int) -> None:
         super().__init__(count=count, rows=rows, problems=[problem.told() for problem in problems[:100]])
         self.problems = problems
+
+
+class StoreFileRefused(ListRefused):
+    code = "store_file_refused"
+    zh = "有 {count} 处错误，没有导入任何门店；请按行号修改后重试"
+    en = "{count} problems; nothing was imported. Mend the lines named and send the file again."
+
+
+class MenuFileRefused(ListRefused):
+    code = "menu_file_refused"
+    zh = "有 {count} 处错误，没有导入任何商品；请按行号修改后重试"
+    en = "{count} problems; no product was imported. Mend the lines named and send the file again."
 
 
 class WebhookNotFound(NotFound):

@@ -21,7 +21,8 @@ from stores.business_days import check_zone
 from stores.errors import StoreFileRefused, ZoneUnknown
 from stores.models import Brand, Store
 from stores.services import brands, entities
-from stores.services.store_file import Columns, Problem, RowProblem, StoreFile, StoreRow, opened
+from stores.services.csv_lists import Columns, Problem, RowProblem
+from stores.services.store_file import StoreFile, StoreRow, opened
 
 BATCH_ROWS = 2_000
 PROBLEMS_KEPT = 1_000
@@ -146,7 +147,7 @@ def import_stores(
 
     Raises:
         StoreFileRefused: rows that cannot be taken, each with its line.
-        ZoneUnknown, BrandNotFound, and what ``store_file.opened`` raises.
+        ZoneUnknown, BrandNotFound, and what ``csv_lists.opened`` raises.
     """
     with transaction.atomic(durable=True):
         report = _take_over(brand_id, source, reading, at=at, progress=progress)

@@ -467,12 +467,12 @@ def test_a_list_is_bounded_and_of_its_kind(chain: Chain, monkeypatch: pytest.Mon
     def code(*arguments: Any) -> str:
         return str(post_list(api, *arguments).json()["error"]["code"])
 
-    assert code(b"") == "store_file_empty"
-    assert code(LIST) == "headings_without_name"
+    assert code(b"") == "list_empty"
+    assert code(LIST) == "headings_incomplete"
     assert code(LIST, "map=店铺") == "malformed_request"
     assert code(LIST, "", "application/json") == "unsupported_media_type"
     assert str(post_list(chain.staff(Role.CLERK), LIST).json()["error"]["code"]) == "not_allowed"
-    monkeypatch.setattr("stores.api.imports.BYTES_AT_MOST", len(LIST) - 1)
+    monkeypatch.setattr("stores.api.csv_upload.BYTES_AT_MOST", len(LIST) - 1)
     assert code(LIST, "map=name=店铺") == "request_too_large"
-    monkeypatch.setattr("stores.api.imports.BYTES_AT_MOST", len(LIST))
+    monkeypatch.setattr("stores.api.csv_upload.BYTES_AT_MOST", len(LIST))
     assert post_list(api, LIST, "map=name=店铺").status_code == 200

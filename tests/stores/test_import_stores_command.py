@@ -62,7 +62,7 @@ def test_problems_are_listed_by_line(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["--brand", "other"], "no brand other"),
         (["--map", "name"], "not FIELD=HEADING"),
         (["--map", "name=店名"], "heading_not_there"),
-        ([], "headings_without_name"),
+        ([], "headings_incomplete"),
     ],
 )
 @pytest.mark.usefixtures("brand")

@@ -8,8 +8,9 @@ import pytest
 from config.kernel.errors import DomainError
 from stores.business_days import check_zone
 from stores.models import Store
+from stores.services.csv_lists import Problem, RowProblem, find_columns
 from stores.services.store_codes import derived_code, initials
-from stores.services.store_file import LONGEST, Problem, RowProblem, StoreRow, find_columns, opened, parse_hours
+from stores.services.store_file import FORM, LONGEST, StoreRow, opened, parse_hours
 from stores.services.store_zones import ZONES, zone_of_place
 
 HEADING = "编码,门店名称,城市,纬度,经度\n"
@@ -51,10 +52,10 @@ def test_the_encoding_is_found_where_chinese_comes_late() -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        (b"", "store_file_empty"),
-        (b"\n\n", "store_file_empty"),
-        (b"name\n\xff\xfe\xff\n", "store_file_encoding_unknown"),
-        ("编码,城市\n".encode(), "headings_without_name"),
+        (b"", "list_empty"),
+        (b"\n\n", "list_empty"),
+        (b"name\n\xff\xfe\xff\n", "list_encoding_unknown"),
+        ("编码,城市\n".encode(), "headings_incomplete"),
         ("名称,店名\n".encode(), "heading_ambiguous"),
     ],
 )
@@ -65,7 +66,7 @@ def test_what_is_no_list_of_stores_is_refused(text: bytes, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mapping", "code"), [({"colour": "名称"}, "store_field_unknown"), ({"city": "省"}, "heading_not_there")]
+    ("mapping", "code"), [({"colour": "名称"}, "list_field_unknown"), ({"city": "省"}, "heading_not_there")]
 )
 def test_a_mapping_that_fits_nothing_is_refused(mapping: dict[str, str], code: str) -> None:
     with pytest.raises(DomainError) as refusal:
@@ -74,7 +75,7 @@ def test_a_mapping_that_fits_nothing_is_refused(mapping: dict[str, str], code: s
 
 
 def test_a_mapping_comes_before_what_headings_are_called() -> None:
-    columns = find_columns(["Store Name", "名称", " lat ", "Store_ID", "备注"], mapping={"name": "名称"})
+    columns = find_columns(["Store Name", "名称", " lat ", "Store_ID", "备注"], form=FORM, mapping={"name": "名称"})
 
     assert columns.headings == {"name": "名称", "latitude": " lat ", "code": "Store_ID"}
     assert list(columns.ignored) == ["Store Name", "备注"]
