@@ -5,10 +5,9 @@ Rows go to a temporary table as they are read, in batches, so memory does not gr
 the list is held against itself and against the brand, and one UPDATE and one INSERT make it true.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from typing import IO, Any
 from uuid import UUID
 
@@ -21,12 +20,9 @@ from stores.business_days import check_zone
 from stores.errors import StoreFileRefused, ZoneUnknown
 from stores.models import Brand, Store
 from stores.services import brands, entities
-from stores.services.csv_lists import Columns, Problem, RowProblem
-from stores.services.store_file import StoreFile, StoreRow, opened
-
-BATCH_ROWS = 2_000
-PROBLEMS_KEPT = 1_000
-REPORTED_AT_MOST = 10_000
+from stores.services.csv_lists import Columns
+from stores.services.list_staging import BATCH_ROWS, REPORTED_AT_MOST, Staging
+from stores.services.store_file import StoreRow, opened
 
 STAGED = """
 CREATE TEMPORARY TABLE store_import (
@@ -62,6 +58,7 @@ CROSS JOIN LATERAL (SELECT entity_id FROM stores_storeentity WHERE store_id = st
 WHERE row.entity_id <> latest.entity_id
 ORDER BY 1
 """
+DERIVED = "SELECT line, code, name FROM store_import WHERE code_is_derived ORDER BY line"
 # An empty cell says nothing: coalesce keeps what is there.
 FIELDS = ("name", "name_en", "city", "region_id", "address", "latitude", "longitude", "zone", "hours")
 DIFFERS = {name: f"(row.{name} IS NOT NULL AND row.{name} IS DISTINCT FROM store.{name})" for name in FIELDS}
@@ -196,9 +193,8 @@ def _take_over(
     with opened(
         source, mapping=reading.mapping, brand_zone=brand.zone, zone=reading.zone, entity=reading.entity
     ) as file:
-        staging = _Staging()
-        for batch in _batches(file, lambda: progress(source.tell())):
-            staging.add(batch)
+        staging = Staging(create=STAGED, copy=COPY, cells_of=_staged)
+        staging.fill(file.rows, after_batch=lambda: progress(source.tell()))
     # From here on one import, opening or generation of this brand at a time.
     brands.lock(brand_id)
     given: dict[str, Any] = {"brand": brand_id, "at": at}
@@ -206,11 +202,10 @@ def _take_over(
         cursor.execute("ANALYZE store_import")
         cursor.execute(FIND_PARTS, given)
         cursor.execute(PROBLEMS, given)
-        found = [RowProblem(line, Problem(code), column, value) for line, code, column, value in cursor.fetchall()]
-        if problems := sorted([*staging.problems, *found], key=lambda problem: problem.line):
-            raise StoreFileRefused(
-                problems=problems[:PROBLEMS_KEPT], count=staging.problem_count + len(found), rows=staging.rows
-            )
+        staging.require_no_problem(cursor.fetchall(), refusal=StoreFileRefused)
+        cursor.execute(DERIVED)
+        derived = cursor.fetchmany(REPORTED_AT_MOST)
+        derived_count = cursor.rowcount
         cursor.execute(CHANGES, given)
         changed = [ChangedStore(*row) for row in cursor.fetchmany(REPORTED_AT_MOST)]
         cursor.execute(UPDATE, given)
@@ -225,45 +220,10 @@ def _take_over(
         created=created,
         updated=updated,
         unchanged=staging.rows - created - updated,
-        derived_count=staging.derived_count,
-        derived=staging.derived,
+        derived_count=derived_count,
+        derived=[DerivedCode(*row) for row in derived],
         changed=changed,
     )
-
-
-class _Staging:
-    """The temporary table, and what is noticed on the way into it."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.problem_count = 0
-        self.problems: list[RowProblem] = []
-        self.derived_count = 0
-        self.derived: list[DerivedCode] = []
-        with connection.cursor() as cursor:
-            cursor.execute(STAGED)
-
-    def add(self, batch: Sequence[StoreRow | RowProblem]) -> None:
-        # One COPY a batch: a statement that waits for the reader of a long list would meet its timeout.
-        with connection.cursor() as cursor, cursor.copy(COPY) as copy:
-            for row in batch:
-                if isinstance(row, RowProblem):
-                    self._refuse(row)
-                else:
-                    self._notice(row)
-                    copy.write_row(_staged(row))
-
-    def _refuse(self, problem: RowProblem) -> None:
-        self.problem_count += 1
-        if len(self.problems) < PROBLEMS_KEPT:
-            self.problems.append(problem)
-
-    def _notice(self, row: StoreRow) -> None:
-        self.rows += 1
-        if row.code_is_derived:
-            self.derived_count += 1
-            if len(self.derived) < REPORTED_AT_MOST:
-                self.derived.append(DerivedCode(row.line, row.code, row.name))
 
 
 def _staged(row: StoreRow) -> tuple[Any, ...]:
@@ -284,12 +244,6 @@ def _staged(row: StoreRow) -> tuple[Any, ...]:
         row.hours,
         row.entity,
     )
-
-
-def _batches(file: StoreFile, tell: Callable[[], None]) -> Iterator[list[StoreRow | RowProblem]]:
-    while batch := list(islice(file.rows, BATCH_ROWS)):
-        yield batch
-        tell()
 
 
 def _give_entities(given: dict[str, Any], *, at: datetime) -> None:

@@ -1,41 +1,53 @@
-"""Two imports of one list at once: each store is opened once."""
+"""Two imports of one list at once: each store is opened, each product made once."""
 
 import io
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection
+from django.db.models import Model
 
 from config.kernel.caller import Caller, CallerKind
-from stores.models import Brand, Store
-from stores.services import brands, store_import
+from stores.models import Brand, Product, Store
+from stores.services import brands, menu_import, store_import
+from stores.services.list_staging import Staging
 from stores.services.store_import import Reading
 from tests import factories
 from tests.factories import NOW
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
-LIST = ("编码,名称\n" + "".join(f"N{number:04},店{number}\n" for number in range(3_000))).encode()
+BY = Caller(kind=CallerKind.OPERATOR, id=None)
+STORES = ("编码,名称\n" + "".join(f"N{number:04},店{number}\n" for number in range(3_000))).encode()
+MENU = ("编码,名称,价格\n" + "".join(f"N{number:04},茶{number},19\n" for number in range(3_000))).encode()
+
+Import = Callable[[Brand], Any]
 
 
-def twice_at_once(brand: Brand, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def stores_of(brand: Brand) -> Any:
+    return store_import.import_stores(brand_id=brand.id, source=io.BytesIO(STORES), reading=Reading(), by=BY, at=NOW)
+
+
+def menu_of(brand: Brand) -> Any:
+    return menu_import.import_menu(brand_id=brand.id, source=io.BytesIO(MENU), mapping={}, by=BY, at=NOW)
+
+
+def twice_at_once(brand: Brand, take_over: Import, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     staged = threading.Barrier(2)
-    add = store_import._Staging.add
+    fill = Staging.fill
 
-    def together(self: store_import._Staging, batch: list[object]) -> None:
-        add(self, batch)  # type: ignore[arg-type]
-        if len(batch) < store_import.BATCH_ROWS:
-            staged.wait(timeout=20)  # both have read the whole list before either looks at the brand
+    def together(self: Staging[Any], rows: Any, **progress: Any) -> None:
+        fill(self, rows, **progress)
+        staged.wait(timeout=20)  # both have read the whole list before either looks at the brand
 
-    monkeypatch.setattr(store_import._Staging, "add", together)
+    monkeypatch.setattr(Staging, "fill", together)
 
     def take() -> str:
         try:
-            by = Caller(kind=CallerKind.OPERATOR, id=None)
-            report = store_import.import_stores(
-                brand_id=brand.id, source=io.BytesIO(LIST), reading=Reading(), by=by, at=NOW
-            )
+            report = take_over(brand)
         except IntegrityError:
             return "broken"
         finally:
@@ -46,17 +58,23 @@ def twice_at_once(brand: Brand, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return sorted(threads.map(lambda _: take(), range(2)))
 
 
-def test_the_second_finds_what_the_first_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("take_over", "rows"), [(stores_of, Store), (menu_of, Product)])
+def test_the_second_finds_what_the_first_made(
+    take_over: Import, rows: type[Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
     brand = factories.brand()
 
-    assert twice_at_once(brand, monkeypatch) == ["0 new, 3000 unchanged", "3000 new, 0 unchanged"]
-    assert Store.objects.count() == 3_000
+    assert twice_at_once(brand, take_over, monkeypatch) == ["0 new, 3000 unchanged", "3000 new, 0 unchanged"]
+    assert rows._default_manager.count() == 3_000
 
 
-def test_without_the_lock_on_the_brand_one_of_them_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The negative control; that nothing is opened twice even so is the unique code's merit."""
+@pytest.mark.parametrize(("take_over", "rows"), [(stores_of, Store), (menu_of, Product)])
+def test_without_the_lock_on_the_brand_one_of_them_breaks(
+    take_over: Import, rows: type[Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control; that nothing is made twice even so is the unique code's merit."""
     monkeypatch.setattr(brands, "lock", lambda brand_id: Brand.objects.get(id=brand_id))
     brand = factories.brand()
 
-    assert twice_at_once(brand, monkeypatch) == ["3000 new, 0 unchanged", "broken"]
-    assert Store.objects.count() == 3_000
+    assert twice_at_once(brand, take_over, monkeypatch) == ["3000 new, 0 unchanged", "broken"]
+    assert rows._default_manager.count() == 3_000

@@ -12,7 +12,7 @@ from config.accounts import tokens
 from config.accounts.models import User
 from config.kernel.caller import Caller, CallerKind
 from stores.api.authentication import known_keys
-from stores.models import ApiClient, Brand, Customer, Region, Staff, Store
+from stores.models import ApiClient, Brand, Customer, Product, Region, Staff, Store
 from stores.permissions import Permission, Role, roles_with, scopes_with
 from stores.services import api_clients
 from tests import factories
@@ -476,3 +476,42 @@ def test_a_list_is_bounded_and_of_its_kind(chain: Chain, monkeypatch: pytest.Mon
     assert code(LIST, "map=name=店铺") == "request_too_large"
     monkeypatch.setattr("stores.api.csv_upload.BYTES_AT_MOST", len(LIST))
     assert post_list(api, LIST, "map=name=店铺").status_code == 200
+
+
+MENU = "id,分类,品名,售价\n1,茶,绿妍,16\n2,加料,珍珠,2\n3,提示,过敏原,9999\n".encode("gbk")
+
+
+def post_menu(api: Api, body: bytes, query: str = "") -> Any:
+    return api.client.post(
+        f"/api/v1/products/imports?{query}",
+        body,
+        content_type="text/csv",
+        headers={"Authorization": f"Bearer {api.token}"},
+    )
+
+
+def test_a_menu_is_rehearsed_and_taken_over(chain: Chain) -> None:
+    api = chain.staff(Role.OPERATOR)
+
+    rehearsed = post_menu(api, MENU, "dry_run=true")
+    assert not Product.objects.filter(name="绿妍").exists()
+    taken, again = post_menu(api, MENU), post_menu(api, MENU)
+
+    assert rehearsed.status_code == taken.status_code == 200
+    assert {**rehearsed.json(), "dry_run": False} == taken.json()
+    assert [(row["line"], row["flag"]) for row in taken.json()["flagged"]] == [
+        (3, "addon_category"),
+        (4, "price_out_of_range"),
+    ]
+    assert (taken.json()["created"], again.json()["created"], again.json()["unchanged"]) == (3, 0, 3)
+
+
+def test_a_menu_with_a_fault_names_its_lines_and_is_not_for_everybody(chain: Chain) -> None:
+    answer = post_menu(chain.program_with(Scope.CATALOG), "编码,名称,价格\n1,茶,16\n2,茶,\n".encode())
+
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert error["code"] == "menu_file_refused"
+    assert [(row["line"], row["code"]) for row in error["details"]["problems"]] == [(3, "price_unreadable")]
+    assert post_menu(chain.staff(Role.CLERK), MENU).json()["error"]["code"] == "not_allowed"
+    assert post_menu(chain.program_with(Scope.CATALOG), b"").json()["error"]["code"] == "list_empty"

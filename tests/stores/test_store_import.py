@@ -14,7 +14,7 @@ from config.kernel.caller import Caller, CallerKind
 from config.kernel.models import AuditEntry
 from stores.errors import StoreFileRefused, ZoneUnknown
 from stores.models import Brand, Region, Store, StoreEntity
-from stores.services import store_import
+from stores.services import list_staging, store_import
 from stores.services.store_import import Reading, Report
 from tests import factories
 from tests.factories import NOW
@@ -208,7 +208,7 @@ def test_a_zone_for_all_rows_must_be_one(brand: Brand) -> None:
 
 
 def test_problems_are_counted_beyond_those_kept(brand: Brand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_import, "PROBLEMS_KEPT", 10)
+    monkeypatch.setattr(list_staging, "PROBLEMS_KEPT", 10)
 
     with pytest.raises(StoreFileRefused) as refusal:
         take(brand, "编码,名称\n" + "A,\n" * 50)

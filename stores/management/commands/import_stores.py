@@ -1,6 +1,5 @@
 """manage.py import_stores stores.csv --brand qingyu --map name=店名 --map city=城市"""
 
-import argparse
 import os
 from pathlib import Path
 from typing import Any
@@ -8,19 +7,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 from django.utils import timezone
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from config.kernel.caller import Caller, CallerKind
 from config.kernel.errors import DomainError
 from stores.errors import StoreFileRefused
-from stores.models import Brand
+from stores.management.lists import SHOWN_AT_MOST, bar, brand_of, pair, show_problems
 from stores.services import store_import
 from stores.services.store_file import HEADINGS
 from stores.services.store_import import Reading, Report
-
-SHOWN_AT_MOST = 50
 
 
 class Command(BaseCommand):
@@ -76,34 +70,6 @@ class Command(BaseCommand):
         except DomainError as refusal:
             raise CommandError(f"{refusal.code}: {refusal.message('en')}") from None
         show(report, self.stdout, dry_run=dry_run)
-
-
-def pair(text: str) -> tuple[str, str]:
-    field, equals, heading = text.partition("=")
-    if not (field and equals and heading):
-        raise argparse.ArgumentTypeError(f"{text!r} is not FIELD=HEADING")
-    return field.strip(), heading.strip()
-
-
-def brand_of(slug: str | None) -> Brand:
-    brands = list(Brand.objects.filter(slug=slug) if slug else Brand.objects.order_by("slug")[:2])
-    if len(brands) != 1:
-        raise CommandError(f"There is no brand {slug}." if slug else "Name the brand with --brand SLUG.")
-    return brands[0]
-
-
-def bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console
-    )
-
-
-def show_problems(refusal: StoreFileRefused, console: Console) -> None:
-    table = Table("line", "problem", "column", "value", title=f"{refusal.details['count']} problems")
-    for problem in refusal.problems[:SHOWN_AT_MOST]:
-        told = problem.told()
-        table.add_row(str(told["line"]), told["code"], told["column"], escape(told["value"]))
-    console.print(table)
 
 
 def show(report: Report, out: OutputWrapper, *, dry_run: bool) -> None:

@@ -1,0 +1,36 @@
+"""CSV for people who open it in a spreadsheet: the one way in which this project writes it."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+
+FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
+
+
+def as_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """
+    Lines of a CSV that a spreadsheet shows and does not run, with the mark that tells Excel it is UTF-8.
+
+    Rows are taken one at a time, so an export is as long as it likes.
+    """
+    yield BOM + _line(headings)
+    for row in rows:
+        yield _line(row)
+
+
+def harmless(cell: object) -> str:
+    """
+    The cell's text; where a spreadsheet would read text as a formula, an apostrophe stands before it (OWASP).
+
+    Numbers are numbers: a negative amount stays one.
+    """
+    text = "" if cell is None else str(cell)
+    is_text = not isinstance(cell, int | float)
+    return f"'{text}" if is_text and text.lstrip(" ").startswith(FORMULA_BEGINS) else text
+
+
+def _line(cells: Sequence[object]) -> str:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\r\n").writerow([harmless(cell) for cell in cells])
+    return written.getvalue()
