@@ -1,6 +1,5 @@
 """Holiday calendars."""
 
-import tempfile
 from contextlib import closing
 from typing import Any
 
@@ -19,15 +18,15 @@ from config.kernel.api.schema import errors_of
 from config.kernel.api.strict import StrictSerializer, body_of, query_of
 from config.kernel.errors import NotAllowed, RequestTooLarge, UnsupportedMediaType
 from stores import queries
-from stores.api.imports import CsvParser
+from stores.api.csv_upload import CsvParser, uploaded
 from stores.errors import (
     BrandNotFound,
     BrandRequired,
     CalendarFileRefused,
     CalendarInvalid,
     CalendarNotFound,
-    StoreFileEmpty,
-    StoreFileEncodingUnknown,
+    ListEmpty,
+    ListEncodingUnknown,
 )
 from stores.models import HolidayCalendar
 from stores.permissions import Permission
@@ -154,8 +153,8 @@ class CalendarImports(APIView):
                 CalendarInvalid,
                 NotAllowed,
                 RequestTooLarge,
-                StoreFileEmpty,
-                StoreFileEncodingUnknown,
+                ListEmpty,
+                ListEncodingUnknown,
                 UnsupportedMediaType,
             ),
         },
@@ -166,9 +165,6 @@ class CalendarImports(APIView):
         by, at = caller(request), timezone.now()
         asked = query_of(request, CalendarImportQuery).validated_data
         brand_id = queries.brand_for_caller(by, Permission.EDIT_STORES, at=at, brand=asked.get("brand"))
-        body: Any = request.data
-        if not isinstance(body, tempfile.SpooledTemporaryFile):  # without a body no parser is asked
-            raise StoreFileEmpty
-        with closing(body) as source:
+        with closing(uploaded(request)) as source:
             made = holidays.import_csv(brand_id=brand_id, source=source, by=by, at=at)
         return Response(CalendarAnswer(made.row).data, status=201 if made.is_new else 200)

@@ -13,11 +13,11 @@ from uuid import UUID
 from django.db import transaction
 
 from config.kernel.caller import Caller
-from stores.errors import CalendarFileRefused, CalendarInvalid, StoreFileEmpty
+from stores.errors import CalendarFileRefused, CalendarInvalid, ListEmpty
 from stores.models import HolidayCalendar
 from stores.services import brands, trail
+from stores.services.csv_lists import detect_encoding
 from stores.services.made import Made
-from stores.services.store_file import detect_encoding
 from stores.signals import calendar_published
 
 HEADINGS = {"date": {"date", "日期"}, "kind": {"kind", "类型"}, "name": {"name", "名称", "节日"}}
@@ -96,7 +96,7 @@ def import_csv(*, brand_id: UUID, source: IO[bytes], by: Caller, at: datetime) -
     All of it or nothing. The year is that of its days.
 
     Raises:
-        StoreFileEmpty, StoreFileEncodingUnknown: not a list of anything.
+        ListEmpty, ListEncodingUnknown: not a list of anything.
         CalendarFileRefused: names every line at fault, the first hundred.
         CalendarInvalid: as it says.
     """
@@ -113,7 +113,7 @@ def read(text: io.TextIOBase) -> NewCalendar:
     What the list says.
 
     Raises:
-        StoreFileEmpty: there is no row below a heading.
+        ListEmpty: there is no row below a heading.
         CalendarFileRefused: headings or lines at fault.
     """
     holidays: dict[date, str] = {}
@@ -126,7 +126,7 @@ def read(text: io.TextIOBase) -> NewCalendar:
     if len(rows) > MOST_LINES:
         raise CalendarFileRefused(problems=[LineProblem(MOST_LINES + 1, "too_many_lines", "")])
     if len(rows) < 2:
-        raise StoreFileEmpty
+        raise ListEmpty
     places = _columns(rows[0][1])
     for line, cells in rows[1:]:
         if not any(cell.strip() for cell in cells):
@@ -151,7 +151,7 @@ def read(text: io.TextIOBase) -> NewCalendar:
     if problems:
         raise CalendarFileRefused(problems=problems)
     if not holidays and not workdays:
-        raise StoreFileEmpty
+        raise ListEmpty
     return NewCalendar(min((*holidays, *workdays)).year, holidays, frozenset(workdays))
 
 

@@ -11,7 +11,7 @@ import django
 
 django.setup()
 
-from tests.bench import full, granting, intake, issuing, kill, memory, pipeline, redeeming
+from tests.bench import full, granting, importing, intake, issuing, kill, memory, pipeline, redeeming
 from tests.bench.report import Figure, machine, tell
 
 BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], tuple[str, ...]]] = {
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], tuple[str, ...]]] = 
     "issuing": (issuing.issue, ("issue",)),
     "granting": (granting.grant, ("grant", "grant_plan_s", "grant_2_workers")),
     "pipeline": (pipeline.pipeline, ("pipeline_per_s",)),
+    "importing": (importing.import_rows, ("import_rows",)),
     "full": (full.full, ("intake_4m_ratio",)),
     "memory": (memory.memory, ("web_mb",)),
     "kill": (kill.kill, ("kill_switch_ms",)),

@@ -11,7 +11,7 @@ from django.test import Client
 
 from config.kernel.caller import Caller, CallerKind
 from config.kernel.models import AuditEntry
-from stores.errors import CalendarFileRefused, CalendarInvalid, StoreFileEmpty
+from stores.errors import CalendarFileRefused, CalendarInvalid, ListEmpty
 from stores.models import Brand, HolidayCalendar
 from stores.services import holidays
 from stores.services.holidays import NewCalendar
@@ -125,7 +125,7 @@ def test_a_list_at_fault_names_its_lines_and_publishes_nothing(brand: Brand, tex
 
 @pytest.mark.parametrize("text", ["", "date,kind,name\n", "date,kind\n\n , \n"])
 def test_a_list_of_nothing_is_refused(brand: Brand, text: str) -> None:
-    with pytest.raises(StoreFileEmpty):
+    with pytest.raises(ListEmpty):
         imported(brand, text)
 
 
@@ -148,6 +148,6 @@ def test_over_http_a_brand_publishes_imports_and_reads_its_own(brand: Brand) -> 
     one = f"calendars/{first.json()['id']}"
     assert Client().get(f"/api/v1/{one}", headers=operator).json()["workdays"] == ["2026-10-10"]
     assert Client().get(f"/api/v1/{one}", headers=stranger).status_code == 404
-    assert send("post", "calendars/imports", operator, "", "text/csv").json()["error"]["code"] == "store_file_empty"
+    assert send("post", "calendars/imports", operator, "", "text/csv").json()["error"]["code"] == "list_empty"
     clerk = as_staff(factories.staff(brand, store=factories.store(brand)).user)
     assert send("post", "calendars", clerk, body).status_code == 403
