@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from config.kernel import ids
 from config.kernel.api.caller import caller_id, staff_caller
 from config.kernel.api.pages import PageQuery, page_of, page_schema
-from config.kernel.api.schema import errors_of
+from config.kernel.api.schema import errors_of, only
 from config.kernel.api.strict import StrictSerializer, body_of, query_of
 from config.kernel.errors import NotAllowed
 from stores import queries
@@ -23,15 +23,17 @@ from stores.errors import (
     EntityNotFound,
     LastOwner,
     PasswordTooWeak,
+    PinTooWeak,
     RegionNotFound,
     RoleDoesNotFit,
     StaffNotFound,
     StoreNotFound,
     UsernameTaken,
 )
-from stores.models import Staff
+from stores.models import Pin, Staff
 from stores.permissions import Permission, Role
-from stores.services import staffing
+from stores.services import leaving, pins, staffing
+from stores.services.leaving import Left
 from stores.services.people import NewPerson
 from stores.services.staffing import Place
 
@@ -78,6 +80,23 @@ class Appointment(StrictSerializer):
 
 class NewPassword(StrictSerializer):
     password = serializers.CharField(max_length=128, trim_whitespace=False, write_only=True)
+
+
+class NewPin(StrictSerializer):
+    brand = serializers.CharField(required=False, help_text="brd_…, where you serve several.")
+    pin = serializers.CharField(max_length=16, write_only=True, help_text="4 to 6 digits.")
+
+
+class PinAnswer(serializers.Serializer[Pin]):
+    brand = PublicId("brd", source="brand_id")
+    set_at = serializers.DateTimeField()
+
+
+class LeftAnswer(serializers.Serializer[Left]):
+    user = serializers.CharField(source="user.public_id", help_text="usr_…")
+    brand = PublicId("brd", source="brand_id")
+    ended = StaffAnswer(many=True, source="staff", help_text="The roles that this call ended.")
+    invitations_withdrawn = serializers.IntegerField()
 
 
 class StaffList(APIView):
@@ -166,3 +185,38 @@ class StaffPassword(APIView):
         staff_id = ids.parse(Staff.PREFIX, staff)
         row = staffing.set_password(staff_id=staff_id, by=staff_caller(request), at=timezone.now(), **given)
         return Response(StaffAnswer(row).data)
+
+
+class StaffLeave(APIView):
+    @extend_schema(
+        operation_id="leave_staff",
+        summary="Somebody leaves: every role, session and invitation of hers in the brand ends, and her PIN",
+        description="Devices she bound belong to the store and stay. Her other brands only ask her to sign in again.",
+        request=None,
+        responses={200: LeftAnswer, **errors_of(LastOwner, NotAllowed, StaffNotFound)},
+        auth=only("staffToken"),
+        tags=["staff"],
+    )
+    def post(self, request: Request, staff: str) -> Response:
+        """POST /api/v1/staff/{staff}/leave"""
+        by = staff_caller(request)
+        body_of(request, Nothing)
+        left = leaving.leave(staff_id=ids.parse(Staff.PREFIX, staff), by=by, at=timezone.now())
+        return Response(LeftAnswer(left).data)
+
+
+class OwnPin(APIView):
+    @extend_schema(
+        operation_id="set_own_pin",
+        summary="Set your own PIN for the brand's devices; a lock on the former one ends",
+        request=NewPin,
+        responses={200: PinAnswer, **errors_of(BrandNotFound, BrandRequired, NotAllowed, PinTooWeak)},
+        auth=only("staffToken"),
+        tags=["staff"],
+    )
+    def put(self, request: Request) -> Response:
+        """PUT /api/v1/staff/me/pin"""
+        by = staff_caller(request)
+        given = body_of(request, NewPin).validated_data
+        kept = pins.set_own(pin=given["pin"], brand=given.get("brand"), by=by, at=timezone.now())
+        return Response(PinAnswer(kept).data)

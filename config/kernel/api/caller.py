@@ -42,6 +42,17 @@ def customer_caller(request: Request) -> Caller:
     return _of_kind(request, CallerKind.CUSTOMER)
 
 
+def device_caller(request: Request) -> Caller:
+    """
+    A device bound to a store.
+
+    Raises:
+        NotSignedIn: no credentials.
+        NotAllowed: credentials of a person or a program.
+    """
+    return _of_kind(request, CallerKind.DEVICE)
+
+
 def api_client_caller(request: Request, scope: str) -> Caller:
     """
     A brand's program whose key carries ``scope``.

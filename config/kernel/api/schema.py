@@ -23,6 +23,8 @@ CREDENTIALS = {
     "customerToken": "A customer's token: what `POST /api/v1/customers/token` gave the brand's server for her.",
     "staffToken": "A staff member's token: what `POST /api/v1/staff/sign-in` gave her.",
     "apiKey": "The key of a brand's program.",
+    "deviceKey": "The key of a device at a store: what `POST /api/v1/stores/{store}/devices` gave once.",
+    "counterToken": "A clerk at a device: what `POST /api/v1/devices/me/sessions` gave for her PIN.",
 }
 IDEMPOTENCY_KEY = OpenApiParameter(
     name="Idempotency-Key",
@@ -102,13 +104,21 @@ class HexiaoSchema(AutoSchema):
 
 
 class CredentialsScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Three kinds of credentials in one header; an operation narrows them with ``auth=only("staffToken")``."""
+    """
+    Five kinds of credentials in one header; an operation narrows them with ``auth=only("staffToken")``.
+
+    Devices and who stands at one are named by each operation that takes them: they are refused anywhere else.
+    """
 
     target_class = "stores.api.authentication.CallerAuthentication"
     name = list(CREDENTIALS)
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, str]]:
         return [{"type": "http", "scheme": "bearer", "description": text} for text in CREDENTIALS.values()]
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> Any:
+        """One of them, not all together."""
+        return only("customerToken", "staffToken", "apiKey")
 
 
 def only(*credentials: str) -> Any:
