@@ -13,7 +13,7 @@ import msgspec
 from config.kernel import ids, limits
 from config.kernel.errors import DomainError, TooManyRequests
 from config.kernel.group_commit import GroupCommit
-from livestream.lane.credentials import staff_of
+from livestream.lane.credentials import counter_of
 from livestream.lane.http import Call
 from stores.models import Store
 from vouchers.api import misses
@@ -46,16 +46,16 @@ class Redeeming:
         self.guesses = Guesses()
 
     async def redeem(self, call: Call, store: str) -> None:
-        operator_id = staff_of(call, at=datetime.now(UTC))
+        who, who_id = await counter_of(call, at=datetime.now(UTC))
         address = call.address
-        self.guesses.require_room(operator_id, address)
+        self.guesses.require_room(who_id, address)
         request_id = call.request_id
         call.refuse_parameters()
         body = await call.body(_body)
         store_id = ids.parse(Store.PREFIX, store)
         asked = RedeemRequest(
             store_id=store_id,
-            operator_id=operator_id,
+            who=who,
             codes=tuple(body.codes),
             bill_fen=body.bill_fen,
             request_id=request_id,
@@ -63,7 +63,7 @@ class Redeeming:
         try:
             done = await self.redeeming.submit(asked)
         except VoucherNotFound:
-            await self.guesses.count(operator_id, address)
+            await self.guesses.count(who_id, address)
             raise
         await call.answer(200 if done.is_repeat else 201, _answer(done, store))
 

@@ -73,11 +73,13 @@ INVARIANT = Invariant(
             "redemptions_trail",
             """
             SELECT DISTINCT request.id AS request, entry.actor_id AS actor,
-                   CASE request.source_kind WHEN 'wallet' THEN redemption.customer_id
-                                            ELSE request.operator_id END AS who
+                   CASE WHEN request.source_kind = 'wallet' THEN redemption.customer_id
+                        WHEN entry.actor_kind = 'api_client' AND request.operator_id IS NULL THEN program.id
+                        ELSE request.operator_id END AS who
             FROM {redemptions} AS redemption
             JOIN vouchers_redemptionrequest request ON request.id = redemption.request_id
             LEFT JOIN kernel_auditentry entry ON entry.subject_id = request.id AND entry.act = 'voucher.redeem'
+            LEFT JOIN stores_apiclient program ON program.id = entry.actor_id
             WHERE request.source_kind IN ('counter', 'wallet')
             """,
             {"redemption_has_its_trail": "actor = who"},

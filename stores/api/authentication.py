@@ -70,18 +70,24 @@ class KnownKeys:
             NotSignedIn: malformed, unknown or revoked.
         """
         kid, hashed = _parts_of(key)
-        with self._lock:
-            caller, until = self._callers.get(hashed, (None, at))
-        if caller is None or until <= at:
-            caller = self._look_up(hashed, at)
+        caller = self._remembered(hashed, at) or self._look_up(hashed, at)
         assert caller.id is not None, "programs have ids"
         if not hmac.compare_digest(bearer_keys.kid_of(caller.id), kid):
             raise NotSignedIn
         return caller
 
+    def remembers(self, key: str, at: datetime) -> bool:
+        """Whether ``caller_of`` will answer without asking the database."""
+        return self._remembered(_parts_of(key)[1], at) is not None
+
     def forget(self) -> None:
         with self._lock:
             self._callers.clear()
+
+    def _remembered(self, hashed: bytes, at: datetime) -> Caller | None:
+        with self._lock:
+            caller, until = self._callers.get(hashed, (None, at))
+        return caller if until > at else None
 
     def _look_up(self, hashed: bytes, at: datetime) -> Caller:
         client = ApiClient.objects.filter(key_hash=hashed, revoked_at__isnull=True).first()

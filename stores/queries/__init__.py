@@ -1,6 +1,8 @@
 """Reads of stores: who may act where, the access queries, and reads that ask nobody's permission."""
 
 from stores.queries.access import (
+    Books,
+    books_for_caller,
     brand_for_caller,
     brand_for_staff,
     brands_of_caller,
@@ -17,6 +19,7 @@ from stores.queries.access import (
 from stores.queries.clerks import (
     ClerkStore,
     StoreNow,
+    Who,
     clerk_stores,
     send_clerks,
     send_stores,
@@ -34,6 +37,7 @@ from stores.queries.reads import (
 from stores.queries.sessions import clerks_of_device, is_live
 
 __all__ = [
+    "Books",
     "Chosen",
     "ClerkStore",
     "Menu",
@@ -42,6 +46,8 @@ __all__ = [
     "MenuProduct",
     "NearStore",
     "StoreNow",
+    "Who",
+    "books_for_caller",
     "brand_for_caller",
     "brand_for_staff",
     "brands_of_caller",

@@ -5,6 +5,7 @@ What the caller does not reach is not there (404); what she reaches in a role th
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -207,6 +208,32 @@ def staff_seen_by(user_id: UUID, *, at: datetime) -> QuerySet[Staff]:
     whole = held.filter(region=None, entity=None, store=None)
     stores = stores_of_staff(user_id, at=at, permission=Permission.VIEW_STAFF)
     return Staff.objects.filter(Q(brand_id__in=whole.values("brand_id")) | Q(store__in=stores))
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Whose money a caller may look at: the whole brand's where ``entity_ids`` is None."""
+
+    brand_id: UUID
+    entity_ids: frozenset[UUID] | None
+
+
+def books_for_caller(caller: Caller, *, at: datetime, brand: str | None = None) -> Books:
+    """
+    The books that a person or a program may see: a franchisee her own entities' and nobody else's.
+
+    Rows carry the entity of their business day, so whoever took a store over sees its days from then on.
+
+    Raises:
+        MalformedId, BrandNotFound, BrandRequired: about ``brand``.
+        NotAllowed: a customer, a person in no such role, a key without such a scope.
+    """
+    brand_id = brand_for_caller(caller, Permission.VIEW_BOOKS, at=at, brand=brand)
+    if caller.kind is not CallerKind.STAFF:
+        return Books(brand_id, None)
+    held = Staff.objects.filter(user_id=caller.id, brand_id=brand_id, role__in=roles_with(Permission.VIEW_BOOKS))
+    entity_ids = set(held.exclude(ended_at__lte=at).values_list("entity_id", flat=True))
+    return Books(brand_id, None if None in entity_ids else frozenset(key for key in entity_ids if key))
 
 
 def webhook_for_caller(caller: Caller, public_id: str, *, at: datetime) -> WebhookSubscription:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from config.accounts.models import User
 from config.kernel import outbox
@@ -59,9 +59,7 @@ def leave(*, staff_id: UUID, by: Caller, at: datetime) -> Left:
         for staff in held:
             staff.ended_at = at
         Pin.objects.filter(user=user, brand_id=brand_id).delete()
-        withdrawn = Invitation.objects.filter(
-            invited_by=user, brand_id=brand_id, accepted_at=None, withdrawn_at=None
-        ).update(withdrawn_at=at)
+        withdrawn = withdraw_invitations_of(user, brand_id=brand_id, at=at)
         user.sessions_from = at
         user.save(update_fields=["sessions_from"])
         details = {
@@ -74,6 +72,13 @@ def leave(*, staff_id: UUID, by: Caller, at: datetime) -> Left:
             brand_id=brand_id, topic="staff.ended", items=[staffing.told_of(staff) for staff in held], at=at
         )
         return Left(user=user, brand_id=brand_id, staff=tuple(held), invitations_withdrawn=withdrawn)
+
+
+def withdraw_invitations_of(user: User, *, brand_id: UUID, at: datetime) -> int:
+    """Take back what she invited to and nobody accepted. Runs inside the caller's transaction."""
+    assert connection.in_atomic_block, "it goes with her"
+    hers = Invitation.objects.filter(invited_by=user, brand_id=brand_id, accepted_at=None, withdrawn_at=None)
+    return hers.update(withdrawn_at=at)
 
 
 def _require_power(by: Caller, staff: Staff, *, at: datetime) -> None:

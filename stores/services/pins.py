@@ -8,7 +8,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.db import connection, transaction
 
 from config.kernel import audit
-from config.kernel.caller import Caller, CallerKind
+from config.kernel.caller import MACHINE, Caller
 from config.kernel.personal_data import keyed_hash
 from stores.errors import PinLocked, PinTooWeak
 from stores.models import Device, Pin
@@ -149,7 +149,7 @@ def tell_of_lock(kept: Pin, *, device: Device, at: datetime) -> None:
             "pin.locked",
             device,
             brand_id=device.brand_id,
-            by=Caller(kind=CallerKind.DEVICE, id=device.id, brand_id=device.brand_id),
+            by=MACHINE,  # nobody knows who typed it
             at=at,
             details={"user": str(kept.user_id), "until": kept.locked_until.isoformat() if kept.locked_until else None},
         )

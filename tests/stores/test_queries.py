@@ -8,11 +8,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from config.accounts.models import User
+from config.kernel.caller import Caller, CallerKind
 from config.kernel.errors import MalformedId, NotAllowed
 from stores.errors import BrandNotFound, BrandRequired, StoreNotFound
 from stores.models import Region, Staff, Store, StoreEntity
 from stores.permissions import Permission, Role, roles_with
 from stores.queries import (
+    Books,
+    books_for_caller,
     brand_for_staff,
     entity_on,
     nearest_stores,
@@ -269,3 +272,21 @@ def test_nearest_crosses_the_date_line_and_the_antipode() -> None:
 def test_the_ids_of_other_kinds_are_no_stores(chain: Chain) -> None:
     with pytest.raises(MalformedId):
         store_for_staff(chain.brand.public_id, UUID(int=1), at=NOW)
+
+
+def test_a_franchisee_sees_her_own_entities_books_and_finance_all_of_them() -> None:
+    brand = factories.brand()
+    entity, former = factories.entity(brand, kind="franchisee"), factories.entity(brand, kind="franchisee")
+    hers = factories.staff(brand, role="franchisee", entity=entity)
+    factories.staff(brand, role="franchisee", entity=former, user=hers.user, ended_at=NOW)
+    finance = factories.staff(brand, role="finance")
+
+    def books(user_id: UUID) -> Books:
+        return books_for_caller(Caller(kind=CallerKind.STAFF, id=user_id), at=NOW)
+
+    assert books(hers.user_id) == Books(brand.id, frozenset({entity.id}))
+    assert books(finance.user_id) == Books(brand.id, None)
+    factories.staff(brand, role="auditor", user=hers.user)
+    assert books(hers.user_id) == Books(brand.id, None)
+    with pytest.raises(NotAllowed):
+        books(factories.staff(brand, store=factories.store(brand)).user_id)

@@ -9,8 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.accounts.models import User
-from config.kernel.api.caller import caller_id, staff_caller
+from config.kernel.api.caller import caller_id, counter_caller
 from config.kernel.api.exceptions import language_of
 from config.kernel.api.idempotency import idempotency_key
 from config.kernel.api.pages import PageQuery, page_of, page_schema
@@ -22,7 +21,7 @@ from config.kernel.ids import parse
 from stores.errors import StoreNotFound
 from stores.models import Store
 from stores.permissions import Permission
-from stores.queries import store_for_staff
+from stores.queries import store_at_counter
 from vouchers import errors
 from vouchers.api import misses
 from vouchers.codes import masked
@@ -163,22 +162,22 @@ class PrepareRedemption(APIView):
             200: PrepareAnswer,
             **errors_of(StoreNotFound, NotAllowed, errors.QrExpired, errors.QrNotOurs, errors.VoucherNotFound),
         },
-        auth=only("staffToken"),
+        auth=only("staffToken", "counterToken", "apiKey"),
         tags=["counter"],
     )
     def post(self, request: Request, store: str) -> Response:
         """POST /api/v1/stores/{store}/redemptions/prepare"""
-        clerk_id, at = caller_id(staff_caller(request)), timezone.now()
+        by, at = counter_caller(request), timezone.now()
         asked = body_of(request, PrepareRequest).validated_data
         address = address_of(request)
-        misses.require_room(clerk_id=clerk_id, address=address)
-        here = store_for_staff(store, clerk_id, at=at)
+        misses.require_room(clerk_id=caller_id(by), address=address)
+        here = store_at_counter(store, by, at=at)
         bill_fen = asked.get("bill_fen")
         if "qr" in asked:
             prepared = counter.prepare_qr(store=here, text=asked["qr"], bill_fen=bill_fen, at=at)
         else:
             prepared = counter.prepare(store=here, codes=asked["codes"], bill_fen=bill_fen, at=at)
-        misses.count(sum(one.voucher is None for one in prepared), clerk_id=clerk_id, address=address)
+        misses.count(sum(one.voucher is None for one in prepared), clerk_id=caller_id(by), address=address)
         language = language_of(request.headers.get("Accept-Language", ""))
         return Response({"vouchers": [_shown(one, language) for one in prepared]})
 
@@ -211,21 +210,21 @@ class StoreRedemptions(APIView):
                 IdempotencyConflict,
             ),
         },
-        auth=only("staffToken"),
+        auth=only("staffToken", "counterToken", "apiKey"),
         tags=["counter"],
     )
     def post(self, request: Request, store: str) -> Response:
         """POST /api/v1/stores/{store}/redemptions"""
-        clerk_id, at = caller_id(staff_caller(request)), timezone.now()
+        by, at = counter_caller(request), timezone.now()
         key = idempotency_key(request)
         asked = body_of(request, RedeemBody).validated_data
         address = address_of(request)
-        misses.require_room(clerk_id=clerk_id, address=address)
-        wanted = RedeemRequest(parse(Store.PREFIX, store), clerk_id, tuple(asked["codes"]), asked.get("bill_fen"), key)
+        misses.require_room(clerk_id=caller_id(by), address=address)
+        wanted = RedeemRequest(parse(Store.PREFIX, store), by, tuple(asked["codes"]), asked.get("bill_fen"), key)
         try:
             done = redemption.redeem_one(wanted, at=at)
         except errors.VoucherNotFound:
-            misses.count(1, clerk_id=clerk_id, address=address)
+            misses.count(1, clerk_id=caller_id(by), address=address)
             raise
         return Response(RedeemAnswer(done).data, status=200 if done.is_repeat else 201)
 
@@ -234,14 +233,14 @@ class StoreRedemptions(APIView):
         summary="A store's redemptions of a business day, newest first",
         parameters=[RedemptionsQuery],
         responses={200: page_schema(StoreRedemption), **errors_of(StoreNotFound, NotAllowed)},
-        auth=only("staffToken"),
+        auth=only("staffToken", "counterToken", "apiKey"),
         tags=["counter"],
     )
     def get(self, request: Request, store: str) -> Response:
         """GET /api/v1/stores/{store}/redemptions"""
         at = timezone.now()
         asked = query_of(request, RedemptionsQuery).validated_data
-        here = store_for_staff(store, caller_id(staff_caller(request)), at=at, permission=Permission.VIEW_REDEMPTIONS)
+        here = store_at_counter(store, counter_caller(request), at=at, permission=Permission.VIEW_REDEMPTIONS)
         day = asked.pop("date", here.business_date)
         page = page_of(counter.redemptions_of_store(here).filter(business_date=day), by="redeemed_at", **asked)
         return Response(page.body(lambda row: StoreRedemption(row).data))
@@ -264,15 +263,15 @@ class Reversal(APIView):
                 IdempotencyConflict,
             ),
         },
-        auth=only("staffToken"),
+        auth=only("staffToken", "counterToken", "apiKey"),
         tags=["counter"],
     )
     def post(self, request: Request, redemption: str) -> Response:
         """POST /api/v1/redemptions/{redemption}/reversal"""
-        clerk, at = staff_caller(request), timezone.now()
+        by, at = counter_caller(request), timezone.now()
         undone = reversal.reverse(
             redemption_id=parse(Redemption.PREFIX, redemption),
-            operator=User(id=caller_id(clerk)),
+            operator=by,
             request_id=idempotency_key(request),
             at=at,
         )

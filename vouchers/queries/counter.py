@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from config.kernel.errors import DomainError
 from config.kernel.pipeline import pipelined
+from stores.permissions import Role
 from stores.queries import ClerkStore
 from vouchers import errors, qr
 from vouchers.codes import is_well_formed, normalise
@@ -67,8 +68,13 @@ def prepare_qr(*, store: ClerkStore, text: str, bill_fen: int | None, at: dateti
 
 
 def redemptions_of_store(store: ClerkStore) -> QuerySet[Redemption]:
-    """Everything redeemed at a store, with what a list of it shows."""
-    return Redemption.objects.filter(store_id=store.store_id).select_related("voucher", "request__operator")
+    """
+    What was redeemed at a store, with what a list of it shows: everything, or for a franchisee what was hers.
+
+    A store that changed hands has days that are another's money.
+    """
+    rows = Redemption.objects.filter(store_id=store.store_id).select_related("voucher", "request__operator")
+    return rows.filter(entity_id=store.entity_id) if store.roles == {Role.FRANCHISEE} else rows
 
 
 def _own(store: ClerkStore) -> QuerySet[Voucher]:

@@ -11,17 +11,19 @@ from uuid import UUID
 from django.db import transaction
 
 from config.accounts.models import User
+from config.kernel.caller import CallerKind
 from config.kernel.errors import DomainError
 from config.kernel.idempotency import content_hash
 from config.kernel.pipeline import pipelined
 from stores.models import Store
-from stores.queries import ClerkStore, clerk_stores, send_clerks, send_stores, stores_now
+from stores.queries import ClerkStore, Who, clerk_stores, send_clerks, send_stores, stores_now
 from vouchers.codes import is_well_formed, normalise
 from vouchers.models import Redemption, RedemptionRequest, Voucher
 from vouchers.queries.answers import Redeemed
 from vouchers.queries.facts import facts_of, send_facts
 from vouchers.queries.refusals import with_nearest
 from vouchers.services import voucher_locks
+from vouchers.services.actors import Actor, actor_of
 from vouchers.services.redemption_batch import (
     MOST_AT_ONCE,
     MOST_OF_HERS,
@@ -35,12 +37,12 @@ from vouchers.signals import redeemed
 @dataclass(frozen=True, slots=True)
 class RedeemRequest:
     """
-    What a clerk sends: codes as scanned or typed (a card's code once for each use), and ``bill_fen``,
-    the undiscounted eligible amount, wherever a voucher asks for it.
+    What comes from a counter: who stands there, codes as scanned or typed (a card's code once for each
+    use), and ``bill_fen``, the undiscounted eligible amount, wherever a voucher asks for it.
     """
 
     store_id: UUID
-    operator_id: UUID
+    who: Who
     codes: tuple[str, ...]
     bill_fen: int | None
     request_id: UUID
@@ -73,7 +75,7 @@ def redeem(
 
 def redeem_one(request: RedeemRequest, *, at: datetime) -> Redeemed:
     """
-    ``redeem`` for an edge that knows store and operator by their ids.
+    ``redeem`` for an edge that knows the store by its id, and whoever has called: a clerk, or a till's program.
 
     Raises:
         DomainError: whatever ``redeem`` raises.
@@ -134,7 +136,7 @@ def redeem_own(
             asking = send_facts(send, keys=[key], codes={(store.id, voucher.code) for voucher in named if voucher})
         facts = facts_of(asking, terms_ids={voucher.terms_id for voucher in named if voucher})
         source = RedemptionRequest.Source.WALLET
-        asked = Asked(key, source, customer_id, here, named, (), bill_fen, content)
+        asked = Asked(key, source, Actor(CallerKind.CUSTOMER, customer_id), here, named, (), bill_fen, content)
         return [asked], RedemptionBatch(facts=facts, at=at)
 
     [answer] = _answered(locked, tries=2, at=at)
@@ -181,14 +183,14 @@ def _locked(requests: Sequence[RedeemRequest], *, at: datetime) -> tuple[list[As
         if is_well_formed(code)
     }
     with pipelined() as send:
-        working = send_clerks(send, {(request.store_id, request.operator_id) for request in requests}, at)
+        working = send_clerks(send, {(request.store_id, request.who) for request in requests}, at)
         locking = voucher_locks.send_lock(send, wanted)
         asking = send_facts(send, keys={(request.store_id, request.request_id) for request in requests}, codes=wanted)
     stores = clerk_stores(working, at)
     vouchers = {(voucher.brand_id, voucher.code): voucher for voucher in voucher_locks.vouchers_of(locking.fetchall())}
     facts = facts_of(asking, terms_ids={voucher.terms_id for voucher in vouchers.values()})
     asked = [
-        _asked(request, codes, stores.get((request.store_id, request.operator_id)), vouchers)
+        _asked(request, codes, stores.get((request.store_id, request.who)), vouchers)
         for request, codes in zip(requests, typed, strict=True)
     ]
     return asked, RedemptionBatch(facts=facts, at=at)
@@ -203,4 +205,4 @@ def _asked(
     named = tuple(vouchers.get((store.brand_id, code)) for code in codes) if store else ()
     content = content_hash(codes=sorted(codes), bill_fen=request.bill_fen)
     key, source = (request.store_id, request.request_id), RedemptionRequest.Source.COUNTER
-    return Asked(key, source, request.operator_id, store, named, codes, request.bill_fen, content)
+    return Asked(key, source, actor_of(request.who), store, named, codes, request.bill_fen, content)

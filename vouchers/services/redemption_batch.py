@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.conf import settings
 
-from config.kernel.caller import CallerKind
 from config.kernel.errors import DomainError, IdempotencyConflict
 from config.kernel.ids import new_id
 from config.kernel.pipeline import as_jsonb, pipelined
@@ -21,6 +20,7 @@ from vouchers.models import Redemption, RedemptionRequest, Voucher
 from vouchers.queries.answers import Redeemed, redeemed_use
 from vouchers.queries.facts import Facts, LastUse, RequestKey, Story
 from vouchers.queries.refusals import explained
+from vouchers.services.actors import Actor
 from vouchers.services.redemption_rows import WRITE_REDEMPTIONS, announced, row_of
 from vouchers.verdict import Refusal, Terms, refusal_of, refusal_together, status_of
 
@@ -55,7 +55,7 @@ class Asked:
 
     key: RequestKey
     source: RedemptionRequest.Source
-    actor_id: UUID
+    actor: Actor
     store: StoreNow | None
     vouchers: tuple[Voucher | None, ...]
     codes: tuple[str, ...]
@@ -69,14 +69,6 @@ class Asked:
     @property
     def most(self) -> int:
         return MOST_OF_HERS if self.source is RedemptionRequest.Source.WALLET else MOST_AT_ONCE
-
-    @property
-    def actor_kind(self) -> CallerKind:
-        return CallerKind.CUSTOMER if self.source is RedemptionRequest.Source.WALLET else CallerKind.STAFF
-
-    @property
-    def operator_id(self) -> UUID | None:
-        return None if self.source is RedemptionRequest.Source.WALLET else self.actor_id
 
 
 class RequestTakenMeanwhile(Exception):
@@ -202,20 +194,20 @@ class RedemptionBatch:
                 "r": asked.key[1],
                 "h": asked.content_hash.hex(),
                 "bill": asked.bill_fen,
-                "o": asked.operator_id,
+                "o": asked.actor.operator_id,
                 "kind": asked.source.value,
             }
         )
         self._acts.append(
             Act(
                 act="voucher.redeem",
-                actor_kind=asked.actor_kind,
-                actor_id=asked.actor_id,
+                actor_kind=asked.actor.kind,
+                actor_id=asked.actor.id,
                 subject_kind="redemption_request",
                 subject_id=request_id,
                 brand_id=store.brand_id,
                 subject_count=len(taken),
-                details={"store": store.public_id},
+                details={"store": store.public_id, **asked.actor.told},
             )
         )
         answer = Redeemed(request_id, store.store_id, asked.bill_fen, tuple(answered))

@@ -8,20 +8,21 @@ from django.db.models import F
 
 from config.accounts.models import User
 from config.kernel import audit, outbox
-from config.kernel.caller import CallerKind
+from config.kernel.caller import Caller
 from config.kernel.ids import public
 from stores.models import Customer, Store
 from stores.queries import stores_for_clerks
 from vouchers import errors
 from vouchers.models import Redemption, RedemptionRequest, Voucher
 from vouchers.services import voucher_locks
+from vouchers.services.actors import Actor, actor_of
 from vouchers.services.endings import status_from_rows
 from vouchers.signals import reversed_
 
 GRACE_AFTER_EXPIRY = timedelta(hours=24)
 
 
-def reverse(*, redemption_id: UUID, operator: User, request_id: UUID, at: datetime) -> Redemption:
+def reverse(*, redemption_id: UUID, operator: User | Caller, request_id: UUID, at: datetime) -> Redemption:
     """
     Take back one redemption made at the counter: its use is free again.
 
@@ -39,8 +40,10 @@ def reverse(*, redemption_id: UUID, operator: User, request_id: UUID, at: dateti
     """
     with transaction.atomic(durable=True):
         asked = Redemption.objects.filter(pk=redemption_id).first()
-        if asked is None or (asked.store_id, operator.id) not in stores_for_clerks([(asked.store_id, operator.id)], at):
+        who = operator if isinstance(operator, Caller) else operator.id
+        if asked is None or not stores_for_clerks([(asked.store_id, who)], at):
             raise errors.RedemptionNotFound
+        actor = actor_of(who)
         [voucher] = voucher_locks.lock([asked.voucher_id])
         # Read again under the lock: the first look only told which voucher to lock.
         redemption = Redemption.objects.select_related("request").get(pk=redemption_id)
@@ -48,9 +51,9 @@ def reverse(*, redemption_id: UUID, operator: User, request_id: UUID, at: dateti
         if redemption.reversal_request_id == request_id:
             return redemption
         _check(redemption, at=at)
-        _mark(redemption, operator=operator, request_id=request_id, at=at)
+        _mark(redemption, actor=actor, request_id=request_id, at=at)
         _free_the_use(voucher, at=at)
-        _announce(redemption, operator=operator, at=at)
+        _announce(redemption, actor=actor, at=at)
         reversed_.send(sender=Redemption, redemptions=[redemption], at=at)
         return redemption
 
@@ -67,14 +70,14 @@ def _check(redemption: Redemption, *, at: datetime) -> None:
         raise errors.ReversalWindowOver(reversible_until=until.isoformat() if until else None)
 
 
-def _mark(redemption: Redemption, *, operator: User, request_id: UUID, at: datetime) -> None:
+def _mark(redemption: Redemption, *, actor: Actor, request_id: UUID, at: datetime) -> None:
     # Another server's clock may have been ahead when it redeemed.
     redemption.reversed_at = max(at, redemption.redeemed_at)
-    redemption.reversed_by_id = operator.id
+    redemption.reversed_by_id = actor.id
     redemption.reversal_request_id = request_id
     # Settlement does not take the voucher's lock; whoever sets its column first wins.
     marked = Redemption.objects.filter(pk=redemption.pk, reversed_at__isnull=True, settled_at__isnull=True).update(
-        reversed_at=redemption.reversed_at, reversed_by_id=operator.id, reversal_request_id=request_id
+        reversed_at=redemption.reversed_at, reversed_by_id=actor.id, reversal_request_id=request_id
     )
     if not marked:
         raise errors.RedemptionSettled
@@ -90,16 +93,16 @@ def _free_the_use(voucher: Voucher, *, at: datetime) -> None:
     )
 
 
-def _announce(redemption: Redemption, *, operator: User, at: datetime) -> None:
+def _announce(redemption: Redemption, *, actor: Actor, at: datetime) -> None:
     voucher = redemption.voucher
     audit.record(
         act="voucher.reverse",
-        actor_kind=CallerKind.STAFF,
-        actor_id=operator.id,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
         subject_kind="redemption",
         subject_id=redemption.id,
         brand_id=voucher.brand_id,
-        details={"store": public(Store.PREFIX, redemption.store_id)},
+        details={"store": public(Store.PREFIX, redemption.store_id), **actor.told},
         at=at,
     )
     item = {

@@ -42,6 +42,20 @@ def customer_caller(request: Request) -> Caller:
     return _of_kind(request, CallerKind.CUSTOMER)
 
 
+def counter_caller(request: Request) -> Caller:
+    """
+    Somebody who may stand at a counter: a person, a person switched to on a device, or a till's program.
+
+    Raises:
+        NotSignedIn: no credentials.
+        NotAllowed: credentials of a customer, or of a device at which nobody stands.
+    """
+    found = caller(request)
+    if found.kind not in (CallerKind.STAFF, CallerKind.COUNTER, CallerKind.API_CLIENT):
+        raise NotAllowed
+    return found
+
+
 def device_caller(request: Request) -> Caller:
     """
     A device bound to a store.
