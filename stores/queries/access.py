@@ -231,6 +231,7 @@ def books_for_caller(caller: Caller, *, at: datetime, brand: str | None = None) 
     brand_id = brand_for_caller(caller, Permission.VIEW_BOOKS, at=at, brand=brand)
     if caller.kind is not CallerKind.STAFF:
         return Books(brand_id, None)
+    assert caller.id is not None, "people have ids"
     held = Staff.objects.filter(user_id=caller.id, brand_id=brand_id, role__in=roles_with(Permission.VIEW_BOOKS))
     entity_ids = set(held.exclude(ended_at__lte=at).values_list("entity_id", flat=True))
     return Books(brand_id, None if None in entity_ids else frozenset(key for key in entity_ids if key))
