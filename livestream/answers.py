@@ -20,7 +20,7 @@ from orders.models import Payment, Purchase
 from orders.queries import PurchaseStatus
 from orders.services.payments import payment_parameters
 from orders.services.selling import Sold
-from vouchers.models import Offer
+from vouchers.models import Deal, Offer
 
 STOPPED = "stopped"
 NO_RATES: Mapping[UUID, float] = {}
@@ -96,6 +96,18 @@ class LiveFigures(msgspec.Struct):
     listings: list[ListingFigures]
 
 
+class LivePart(msgspec.Struct):
+    """Vouchers of one unit that are alike; a bundle has several kinds."""
+
+    title: str
+    kind: Annotated[str, msgspec.Meta(extra_json_schema={"enum": Deal.Kind.values})]
+    count: int
+    use_fen: Annotated[
+        list[int],
+        msgspec.Meta(description="What each of its uses is worth, and gives back where it is refunded unused."),
+    ]
+
+
 class LiveListing(ListingFigures):
     """A listing with everything its card needs."""
 
@@ -104,6 +116,7 @@ class LiveListing(ListingFigures):
     card: dict[str, Any]
     unit_price_fen: int
     list_price_fen: int
+    parts: Annotated[list[LivePart], msgspec.Meta(description="What one unit is made of; they sum to its price.")]
     terms_number: Annotated[int, msgspec.Meta(description="Buy names it, so that nobody buys by rules unseen.")]
     per_customer_limit: int | None
     opens_at: datetime
@@ -192,6 +205,7 @@ def page(
                 card=listing.card,
                 unit_price_fen=listing.offer.price_fen,
                 list_price_fen=listing.list_price_fen,
+                parts=[LivePart(part.title, part.kind, part.count, list(part.use_fen)) for part in listing.parts],
                 terms_number=listing.offer.terms_number,
                 per_customer_limit=listing.offer.per_customer_limit,
                 opens_at=listing.offer.opens_at,

@@ -19,6 +19,7 @@ from livestream.models import CommissionPlan, Listing, LiveSession, Promoter
 from stores.permissions import Permission
 from stores.queries import require_permission
 from vouchers.models import SellingSwitch
+from vouchers.queries.units import PartShown, parts_shown
 from vouchers.services.offer_counters import STATE, STOPPED_SCOPES, OfferFacts
 
 LISTINGS_ON_STAGE = f"""
@@ -56,6 +57,7 @@ class StagedListing:
     card: dict[str, Any]
     title: str
     list_price_fen: int
+    parts: Sequence[PartShown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,9 @@ def _staged(*row: Any) -> StagedListing:
     session_id, listing_id, position, card, title, list_price_fen = row[12:]
     # Django has its connections hand jsonb over as text.
     card = orjson.loads(card)
-    return StagedListing(OfferFacts(*row[:12]), session_id, listing_id, position, card, title, list_price_fen)
+    offer = OfferFacts(*row[:12])
+    parts = parts_shown(offer.terms_id, offer.price_fen)
+    return StagedListing(offer, session_id, listing_id, position, card, title, list_price_fen, parts)
 
 
 def selling_switch(session: LiveSession) -> SellingSwitch | None:

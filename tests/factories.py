@@ -96,6 +96,20 @@ def terms(deal: Deal, **fields: Any) -> DealTerms:
     return DealTerms.objects.create(**{**plain, **fields})
 
 
+def bundle(brand: Brand, *children: tuple[DealTerms, int]) -> DealTerms:
+    """Terms of a bundle of so many vouchers of each of these terms."""
+    list_price_fen = sum(child.list_price_fen * count for child, count in children)
+    return terms(
+        deal(brand, kind="bundle", name="暑期券包"),
+        list_price_fen=list_price_fen,
+        use_list_fen=[list_price_fen],
+        bundle_children=[
+            {"terms": child.public_id, "count": count, "list_price_fen": child.list_price_fen}
+            for child, count in children
+        ],
+    )
+
+
 def offer(terms: DealTerms, *, allotment: int = 1_000, **fields: Any) -> Offer:
     """An open offer; its allotment is taken out of the deal's free stock."""
     stock = terms.deal.stock

@@ -212,12 +212,6 @@ class OfferInvalid(Invalid):
         super().__init__(param=param, reason=reason, param_zh=zh)
 
 
-class KindNotSoldYet(Conflict):
-    code = "kind_not_sold_yet"
-    zh = "这种券还不能开售"
-    en = "Vouchers of this kind cannot be sold yet; cash vouchers and times cards can."
-
-
 class DealStockExhausted(Conflict):
     code = "deal_stock_exhausted"
     zh = "券商品库存不足，只剩 {free}"

@@ -39,21 +39,44 @@ ISSUED_AS_PAID = Invariant(
             "purchases",
             """
             SELECT purchase.id AS purchase, purchase.status, purchase.quantity, purchase.total_fen,
-                   purchase.issued_at IS NOT NULL AS is_issued, count(voucher.id) AS vouchers,
+                   unit.vouchers AS each, purchase.issued_at IS NOT NULL AS is_issued, count(voucher.id) AS vouchers,
                    coalesce(sum(voucher.paid_fen), 0) AS paid_fen,
                    count(*) FILTER (
                        WHERE voucher.customer_id <> purchase.customer_id OR voucher.brand_id <> purchase.brand_id
-                          OR voucher.terms_id <> purchase.terms_id OR voucher.issuer <> 'own') AS strange
+                          OR voucher.issuer <> 'own') AS strange
             FROM {purchases} AS purchase
+            LEFT JOIN (SELECT terms_id, sum(count) AS vouchers FROM {units} AS unit GROUP BY terms_id) AS unit
+                ON unit.terms_id = purchase.terms_id
             LEFT JOIN {vouchers} AS voucher ON voucher.source_id = purchase.id AND voucher.source_kind = 'purchase'
-            GROUP BY purchase.id, purchase.status, purchase.quantity, purchase.total_fen, purchase.issued_at
+            GROUP BY purchase.id, purchase.status, purchase.quantity, purchase.total_fen, purchase.issued_at,
+                     unit.vouchers
             """,
             {
-                "issued_vouchers_are_the_quantity": "vouchers = CASE WHEN is_issued THEN quantity ELSE 0 END",
+                "issued_vouchers_are_the_quantity": "vouchers = CASE WHEN is_issued THEN quantity * each ELSE 0 END",
                 "issued_vouchers_cost_the_total": "paid_fen = CASE WHEN is_issued THEN total_fen ELSE 0 END",
                 "issued_vouchers_are_the_buyers": "strange = 0",
             },
             {"purchases_issued": "count(*) FILTER (WHERE is_issued)", "vouchers": "sum(vouchers)"},
+        ),
+        Check(
+            "purchases_and_terms",
+            """
+            SELECT coalesce(bought.purchase_id, issued.source_id) AS purchase,
+                   coalesce(bought.terms_id, issued.terms_id) AS terms,
+                   coalesce(bought.vouchers, 0) AS bought, coalesce(issued.vouchers, 0) AS issued
+            FROM (
+                SELECT purchase.id AS purchase_id, unit.issued_terms_id AS terms_id,
+                       purchase.quantity * unit.count AS vouchers
+                FROM {purchases} AS purchase JOIN {units} AS unit ON unit.terms_id = purchase.terms_id
+                WHERE purchase.issued_at IS NOT NULL
+            ) AS bought
+            FULL JOIN (
+                SELECT source_id, terms_id, count(*) AS vouchers FROM {vouchers} AS voucher
+                WHERE source_kind = 'purchase' GROUP BY source_id, terms_id
+            ) AS issued ON issued.source_id = bought.purchase_id AND issued.terms_id = bought.terms_id
+            """,
+            {"issued_vouchers_are_of_the_terms_that_were_sold": "issued = bought"},
+            {"vouchers": "sum(issued)"},
         ),
         Check(
             "vouchers",
@@ -92,12 +115,14 @@ ISSUED_AS_PAID = Invariant(
                        count(*) FILTER (
                            WHERE voucher.customer_id IS DISTINCT FROM chosen.customer_id OR voucher.paid_fen <> 0
                               OR voucher.brand_id <> batch.brand_id OR voucher.issuer <> 'own'
-                              OR voucher.terms_id <> batch.terms_id) AS strange
+                              OR unit.terms_id IS NULL) AS strange
                 FROM {vouchers} AS voucher
                 LEFT JOIN (
                     SELECT batch.id, batch.brand_id, grant_.vouchers_each, grant_.terms_id
                     FROM vouchers_grantbatch batch JOIN vouchers_grant grant_ ON grant_.id = batch.grant_id
                 ) AS batch ON batch.id = voucher.source_id
+                LEFT JOIN {units} AS unit
+                    ON unit.terms_id = batch.terms_id AND unit.issued_terms_id = voucher.terms_id
                 LEFT JOIN (
                     SELECT batch.id, customer.id AS customer_id, customer.place
                     FROM vouchers_grantbatch batch,

@@ -79,6 +79,17 @@ OWED = """
 )
 """
 
+# What a unit of each terms becomes: one voucher of theirs, or so many of each of a bundle's children.
+UNITS = """
+(
+    SELECT id AS terms_id, id AS issued_terms_id, 1 AS count FROM vouchers_dealterms
+    WHERE jsonb_array_length(bundle_children) = 0
+    UNION ALL
+    SELECT terms.id, substr(child ->> 'terms', 5)::uuid, (child ->> 'count')::int
+    FROM vouchers_dealterms terms, jsonb_array_elements(terms.bundle_children) AS child
+)
+"""
+
 # In this order: later ones read earlier ones. Redemptions have an index by voucher while they are live;
 # of the reversed ones those are in that are recent themselves.
 RELATED = {
@@ -184,6 +195,7 @@ def _with_derived(relations: dict[str, sql.Composable]) -> dict[str, sql.Composa
     ]
     return relations | {
         "owed": sql.SQL(OWED).format(**relations),
+        "units": sql.SQL(UNITS),
         "posting_table": sql.SQL("(VALUES {})").format(sql.SQL(", ").join(rules)),
     }
 

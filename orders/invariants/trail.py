@@ -10,9 +10,11 @@ INVARIANT = Invariant(
             "purchases",
             """
             SELECT purchase.id AS purchase, status, accepted_at, paid_at, issued_at, closed_at,
-                   coalesce(given_back.all_refunded, 0) AS units_refunded, quantity,
+                   coalesce(given_back.all_refunded, 0) AS vouchers_refunded, quantity * unit.vouchers AS vouchers,
                    coalesce(given_back.any_refunded, 0) AS vouchers_touched
             FROM {purchases} AS purchase
+            LEFT JOIN (SELECT terms_id, sum(count) AS vouchers FROM {units} AS unit GROUP BY terms_id) AS unit
+                ON unit.terms_id = purchase.terms_id
             LEFT JOIN (
                 SELECT voucher.source_id, count(*) AS any_refunded,
                        count(*) FILTER (WHERE ended.uses = voucher.uses_total) AS all_refunded
@@ -32,7 +34,7 @@ INVARIANT = Invariant(
                     ELSE paid_at IS NOT NULL AND issued_at IS NOT NULL END""",
                 "purchase_status_says_what_was_refunded": """CASE
                     WHEN vouchers_touched = 0 THEN status IN ('accepted', 'closed', 'paid', 'issued')
-                    WHEN units_refunded = quantity THEN status = 'refunded'
+                    WHEN vouchers_refunded = vouchers THEN status = 'refunded'
                     ELSE status = 'partly_refunded' END""",
             },
         ),

@@ -14,14 +14,17 @@ from orders.models import LedgerTransfer
 from orders.services import ledger
 from orders.services.ledger import Posting
 from vouchers.models import Voucher
+from vouchers.queries.units import units
 from vouchers.services import code_numbers, issuing
 from vouchers.services.issuing import IssueOrder
 
 # Oldest first, along the index of open work: ``purchase_work``.
 WAITING = """
-SELECT brand_id, sum(quantity)::int
-FROM (SELECT brand_id, quantity FROM orders_purchase WHERE status = 'paid' ORDER BY accepted_at LIMIT %s) AS waiting
-GROUP BY brand_id
+SELECT brand_id, terms_id, sum(quantity)::int
+FROM (
+    SELECT brand_id, terms_id, quantity FROM orders_purchase WHERE status = 'paid' ORDER BY accepted_at LIMIT %s
+) AS waiting
+GROUP BY brand_id, terms_id
 """
 CLAIM = """
 SELECT id, brand_id, customer_id, terms_id, quantity, unit_price_fen, accepted_at AT TIME ZONE 'UTC'
@@ -31,6 +34,8 @@ FOR NO KEY UPDATE SKIP LOCKED
 ISSUED = """
 UPDATE orders_purchase SET status = 'issued', issued_at = %(at)s WHERE id = ANY(%(ids)s) AND status = 'paid'
 """
+
+MOST_VOUCHERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +60,13 @@ def issue_paid(*, limit: int = 500, at: datetime) -> int:
     """
     with connection.cursor() as cursor:
         cursor.execute(WAITING, [limit])
-        waiting: dict[UUID, int] = dict(cursor.fetchall())
-    if not waiting:
+        rows: list[tuple[UUID, UUID, int]] = cursor.fetchall()
+    if not rows:
         return 0
+    unit_of = units(terms_id for _, terms_id, _ in rows)
+    waiting: Counter[UUID] = Counter()
+    for brand_id, terms_id, quantity in rows:
+        waiting[brand_id] += quantity * len(unit_of[terms_id])
     # Before the transaction, which would otherwise hold the counter while it writes the vouchers.
     numbers = code_numbers.reserve_for(waiting)
     with transaction.atomic(durable=True):
@@ -79,22 +88,26 @@ def _claim(limit: int) -> list[_Paid]:
 
 def _within(purchases: list[_Paid], reserved: dict[UUID, int]) -> list[_Paid]:
     """
-    Those whose vouchers have numbers.
+    Those whose vouchers have numbers, and of many large bundles no more than a transaction should write.
 
     Another worker may have taken what we looked at, and others have come up: of a brand that had
     fewer waiting, or none. They stay paid and are claimed by the next run.
     """
     left = Counter(reserved)
-    kept = []
+    kept: list[_Paid] = []
+    unit_of = units(purchase.terms_id for purchase in purchases)
+    vouchers = 0
     for purchase in purchases:
-        if left[purchase.brand_id] >= purchase.quantity:
-            left[purchase.brand_id] -= purchase.quantity
+        count = purchase.quantity * len(unit_of[purchase.terms_id])
+        if left[purchase.brand_id] >= count and (not kept or vouchers + count <= MOST_VOUCHERS):
+            left[purchase.brand_id] -= count
+            vouchers += count
             kept.append(purchase)
     return kept
 
 
 def _issue(purchases: list[_Paid], *, numbers: code_numbers.CodeNumbers, at: datetime) -> None:
-    issuing.issue(
+    vouchers = issuing.issue(
         [
             IssueOrder(
                 source_kind=Voucher.Source.PURCHASE,
@@ -112,9 +125,7 @@ def _issue(purchases: list[_Paid], *, numbers: code_numbers.CodeNumbers, at: dat
         at=at,
     )
     by_brand = Counter(purchase.brand_id for purchase in purchases)
-    units: Counter[UUID] = Counter()
-    for purchase in purchases:
-        units[purchase.brand_id] += purchase.quantity
+    issued_to = Counter(voucher.brand_id for voucher in vouchers)
     acts = [
         Act(
             act="purchases.issued",
@@ -124,7 +135,7 @@ def _issue(purchases: list[_Paid], *, numbers: code_numbers.CodeNumbers, at: dat
             subject_id=None,
             brand_id=brand_id,
             subject_count=count,
-            details={"vouchers": units[brand_id]},
+            details={"vouchers": issued_to[brand_id]},
         )
         for brand_id, count in by_brand.items()
     ]

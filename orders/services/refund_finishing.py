@@ -12,21 +12,20 @@ from orders.models import Purchase
 from vouchers.services import offer_counters, returns
 
 LOCK_PURCHASES = """
-SELECT purchase.id, purchase.offer_id, purchase.customer_id, purchase.quantity, purchase.returned_quantity,
+SELECT purchase.id, purchase.offer_id, purchase.customer_id, purchase.returned_quantity,
        terms.refund_returns_stock
 FROM orders_purchase purchase JOIN vouchers_dealterms terms ON terms.id = purchase.terms_id
 WHERE purchase.id IN (SELECT source_id FROM vouchers_voucher WHERE id = ANY(%(vouchers)s) AND source_kind = 'purchase')
 ORDER BY purchase.id FOR NO KEY UPDATE OF purchase
 """
-# A unit is given back when its last use is; a card with one use drunk never is.
-UNITS_GIVEN_BACK = """
-SELECT voucher.source_id, count(*)
+# A voucher is given back when its last use is; a card with one use drunk never is.
+GIVEN_BACK = """
+SELECT voucher.source_id, count(*), count(*) FILTER (WHERE voucher.uses_total = (
+    SELECT count(*) FROM vouchers_useending ending
+    WHERE ending.voucher_id = voucher.id AND ending.refunded_at IS NOT NULL))
 FROM vouchers_voucher voucher
 WHERE voucher.source_id IN (
-        SELECT source_id FROM vouchers_voucher WHERE id = ANY(%(vouchers)s) AND source_kind = 'purchase')
-    AND voucher.uses_total = (
-        SELECT count(*) FROM vouchers_useending ending
-        WHERE ending.voucher_id = voucher.id AND ending.refunded_at IS NOT NULL)
+    SELECT source_id FROM vouchers_voucher WHERE id = ANY(%(vouchers)s) AND source_kind = 'purchase')
 GROUP BY voucher.source_id
 """
 UPDATE_PURCHASES = """
@@ -43,7 +42,6 @@ class _Purchase:
     id: UUID
     offer_id: UUID
     customer_id: UUID
-    quantity: int
     returned_quantity: int
     refund_returns_stock: bool
 
@@ -60,17 +58,17 @@ def finish(*, voucher_ids: Sequence[UUID], at: datetime) -> None:
     with pipelined() as send:
         # Counted after the lock: of two last vouchers of a purchase, the later one sees the earlier.
         locking = send(LOCK_PURCHASES, {"vouchers": list(voucher_ids)})
-        counting = send(UNITS_GIVEN_BACK, {"vouchers": list(voucher_ids)})
+        counting = send(GIVEN_BACK, {"vouchers": list(voucher_ids)})
     purchases = [_Purchase(*row) for row in locking.fetchall()]
     if not purchases:
         return
-    given_back: dict[UUID, int] = dict(counting.fetchall())
+    counted = {purchase_id: (vouchers, given_back) for purchase_id, vouchers, given_back in counting.fetchall()}
     rows, coming_back = [], dict[tuple[UUID, UUID], int]()
     for purchase in purchases:
-        units = given_back.get(purchase.id, 0)
-        is_all = units == purchase.quantity
-        returned = units if purchase.refund_returns_stock else 0
-        status = Purchase.Status.REFUNDED if is_all else Purchase.Status.PARTLY_REFUNDED
+        vouchers, given_back = counted[purchase.id]
+        # A unit is a voucher where stock comes back: a bundle, which is given back child by child, promises none.
+        returned = given_back if purchase.refund_returns_stock else 0
+        status = Purchase.Status.REFUNDED if given_back == vouchers else Purchase.Status.PARTLY_REFUNDED
         rows.append({"id": purchase.id, "status": status, "returned": returned})
         if fresh := returned - purchase.returned_quantity:
             key = (purchase.offer_id, purchase.customer_id)

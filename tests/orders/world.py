@@ -54,6 +54,8 @@ def build() -> World:
     paid.purchase(offer=offer(usable_days=1, refunds_on_expiry=False))
     for _ in range(2):
         paid.purchase(offer=short)
+    children = [(factories.terms(factories.deal(brand)), 2), (factories.terms(factories.deal(brand)), 1)]
+    paid.purchase(offer=factories.offer(factories.bundle(brand, *children), price_fen=3_000))
     issue_paid(limit=10, at=NOW)
     paid.purchase(offer=lasting)
     paid.purchase(offer=lasting, status="accepted", paid_at=None)

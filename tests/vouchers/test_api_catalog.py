@@ -140,19 +140,27 @@ def test_allotments_move_between_offer_and_deal(operator: dict[str, str]) -> Non
     assert get("deals", operator).json()["items"][0]["free"] == 999
 
 
-@pytest.mark.parametrize("kind", ["package", "discount", "bundle"])
-def test_kinds_that_are_not_sold_yet_say_so(operator: dict[str, str], kind: str) -> None:
-    fields: dict[str, dict[str, Any]] = {
-        "package": {"package_groups": [{"name": "茶", "items": ["a", "b"], "choose": 1}]},
-        "discount": {"discount_rate_bps": 2_000},
-        "bundle": {"bundle_children": [{"terms": f"trm_{uuid4().hex}", "count": 2}]},
-    }
-    deal = post("deals", operator, {**DEAL, "kind": kind}).json()["id"]
-    terms = post(f"deals/{deal}/terms", operator, {**TERMS, "face_value_fen": None, **fields[kind]}).json()["id"]
+def test_a_bundle_shows_what_each_child_gives_back_before_anybody_buys(operator: dict[str, str]) -> None:
+    tea = made_terms(operator)
+    card = post("deals", operator, {**DEAL, "out_id": "card", "kind": "times_card"}).json()["id"]
+    uses = {"list_price_fen": 3_000, "use_list_fen": [1_000] * 3, "face_value_fen": None}
+    times = post(f"deals/{card}/terms", operator, {**TERMS, **uses, "title": "三次卡"}).json()["id"]
+    deal = post("deals", operator, {**DEAL, "out_id": "bundle", "kind": "bundle"}).json()["id"]
+    children = [{"terms": tea, "count": 2}, {"terms": times, "count": 1}]
+    bundle = {"title": "券包", "list_price_fen": 7_000, "usable_days": 30, "bundle_children": children}
 
-    answer = post("offers", operator, {"terms": terms, "price_fen": 990, "allotment": 1})
+    published, again = (post(f"deals/{deal}/terms", operator, bundle) for _ in range(2))
+    assert (published.status_code, again.status_code) == (201, 200)
+    assert [child["list_price_fen"] for child in published.json()["bundle_children"]] == [2_000, 3_000]
+    offer = post("offers", operator, {"terms": published.json()["id"], "price_fen": 1_000, "allotment": 5}).json()
 
-    assert error_of(answer) == (409, "kind_not_sold_yet")
+    assert offer["parts"] == [
+        {"title": "20 元代金券", "kind": "cash", "count": 2, "use_fen": [286]},
+        {"title": "三次卡", "kind": "times_card", "count": 1, "use_fen": [143, 143, 142]},
+    ]
+    for wrong in ({"list_price_fen": 6_999}, {"weekdays": [1]}, {"bundle_children": [{"terms": tea, "count": 0}]}):
+        refusal = post(f"deals/{deal}/terms", operator, {**bundle, **wrong})
+        assert error_of(refusal) == (422, "terms_invalid")
 
 
 def test_a_switch_stops_and_lets_go(brand: Brand, operator: dict[str, str]) -> None:

@@ -91,15 +91,18 @@ def test_the_total_moves_what_is_free_and_nothing_that_offers_hold(brand: Brand)
 
 @pytest.mark.parametrize("kind", Deal.Kind)
 def test_terms_of_every_kind_are_numbered_and_frozen(brand: Brand, kind: Deal.Kind) -> None:
-    deal = create(brand, kind=kind).row
+    deal, good = create(brand, kind=kind).row, GOOD[kind]
+    if kind == Deal.Kind.BUNDLE:
+        child = publish(create(brand, out_id="child").row, CASH).row
+        good = replace(good, bundle_children=[{"terms": child.public_id, "count": 2}])
 
-    first = publish(deal, GOOD[kind])
-    again = publish(deal, GOOD[kind])
-    second = publish(deal, replace(GOOD[kind], title="新规则"))
+    first = publish(deal, good)
+    again = publish(deal, good)
+    second = publish(deal, replace(good, title="新规则"))
 
     assert (first.row.number, again.row, again.is_new) == (1, first.row, False)
     assert second.row.number == 2
-    assert DealTerms.objects.get(number=1).title == GOOD[kind].title
+    assert deal.terms.get(number=1).title == good.title
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from config.kernel.errors import IdempotencyConflict
 from config.kernel.models import AuditEntry
 from tests import factories
 from tests.factories import NOW
-from vouchers.errors import AllotmentBelowSold, DealStockExhausted, KindNotSoldYet, OfferInvalid, OfferStateRefuses
-from vouchers.models import DealStock, DealTerms, Offer
+from vouchers.errors import AllotmentBelowSold, DealStockExhausted, OfferInvalid, OfferStateRefuses
+from vouchers.models import Deal, DealStock, DealTerms, Offer
 from vouchers.services import offers
 
 pytestmark = pytest.mark.django_db
@@ -63,12 +63,15 @@ def test_the_same_request_makes_one_offer_and_other_content_is_refused(terms: De
         create(terms, request_id=key, price_fen=1)
 
 
-@pytest.mark.parametrize("kind", ["package", "discount", "bundle"])
-def test_kinds_that_are_not_sold_yet_get_no_offer(kind: str) -> None:
-    terms = factories.terms(factories.deal(factories.brand(), kind=kind))
+@pytest.mark.parametrize("kind", list(Deal.Kind))
+def test_every_kind_may_be_offered(kind: str) -> None:
+    brand = factories.brand()
+    child = factories.terms(factories.deal(brand))
+    terms = (
+        factories.bundle(brand, (child, 2)) if kind == "bundle" else factories.terms(factories.deal(brand, kind=kind))
+    )
 
-    with pytest.raises(KindNotSoldYet):
-        create(terms)
+    assert create(terms).row.deal.kind == kind
 
 
 @pytest.mark.parametrize(

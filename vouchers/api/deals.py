@@ -20,6 +20,7 @@ from vouchers import errors
 from vouchers.models import Deal, DealTerms
 from vouchers.services import deals
 from vouchers.services.deals import NewTerms
+from vouchers.services.terms_check import MOST_CHILDREN
 
 BRAND_HELP = "brd_…; only for people who serve several brands."
 MOST_UNITS = 10**12
@@ -65,7 +66,12 @@ class TermsFields(StrictSerializer):
     discount_rate_bps = serializers.IntegerField(required=False, allow_null=True, help_text="2000 is 20 % off.")
     discount_cap_fen = Fen(required=False, allow_null=True)
     package_groups = serializers.ListField(child=serializers.DictField(), required=False, max_length=100)
-    bundle_children = serializers.ListField(child=serializers.DictField(), required=False, max_length=100)
+    bundle_children = serializers.ListField(
+        child=serializers.DictField(),
+        required=False,
+        max_length=MOST_CHILDREN,
+        help_text='A bundle\'s vouchers: `{"terms": "trm_…", "count": 2}`; their list prices are frozen with it.',
+    )
     min_spend_fen = Fen(required=False)
     usable_from = serializers.DateTimeField(required=False, allow_null=True)
     usable_until = serializers.DateTimeField(required=False, allow_null=True, help_text="Exclusive.")

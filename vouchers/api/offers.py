@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,6 +23,7 @@ from stores.queries import brand_for_caller, require_permission
 from vouchers import errors
 from vouchers.api.deals import BRAND_HELP, MOST_UNITS
 from vouchers.models import Deal, DealTerms, Offer
+from vouchers.queries.units import PartShown, parts_shown
 from vouchers.services import offers
 
 
@@ -45,11 +46,22 @@ class OffersQuery(PageQuery):
     state = serializers.ChoiceField(required=False, choices=Offer.State.choices)
 
 
+class PartAnswer(serializers.Serializer[PartShown]):
+    title = serializers.CharField()
+    kind = serializers.ChoiceField(choices=Deal.Kind.choices)
+    count = serializers.IntegerField()
+    use_fen = serializers.ListField(
+        child=serializers.IntegerField(),
+        help_text="What each of its uses is worth, and gives back where it is refunded unused.",
+    )
+
+
 class OfferAnswer(serializers.Serializer[Offer]):
     id = serializers.CharField(source="public_id", help_text="off_…")
     deal = serializers.SerializerMethodField(help_text="dea_…")
     terms = serializers.SerializerMethodField(help_text="trm_…")
     price_fen = serializers.IntegerField()
+    parts = serializers.SerializerMethodField(help_text="What one unit is made of; they sum to its price.")
     allotment = serializers.IntegerField()
     sold = serializers.IntegerField()
     per_customer_limit = serializers.IntegerField(allow_null=True)
@@ -60,6 +72,10 @@ class OfferAnswer(serializers.Serializer[Offer]):
     created_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)
     drained_at = serializers.DateTimeField(allow_null=True)
+
+    @extend_schema_field(PartAnswer(many=True))
+    def get_parts(self, offer: Offer) -> Any:
+        return [PartAnswer(part).data for part in parts_shown(offer.terms_id, offer.price_fen)]
 
     def get_deal(self, offer: Offer) -> str:
         return ids.public(Deal.PREFIX, offer.deal_id)
@@ -80,7 +96,6 @@ class Offers(APIView):
             201: OfferAnswer,
             **errors_of(
                 errors.TermsNotFound,
-                errors.KindNotSoldYet,
                 errors.OfferInvalid,
                 errors.DealStockExhausted,
                 IdempotencyConflict,

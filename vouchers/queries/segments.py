@@ -27,6 +27,7 @@ from config.kernel.ids import PublicIdModel, parse
 from stores.models import Brand, Customer, Region, Store
 from vouchers.errors import SegmentInvalid
 from vouchers.models import CustomerAllowance, Deal, DealTerms, Grant, GrantBatch, Offer, Redemption, Voucher
+from vouchers.queries.units import units
 
 MOST_CONDITIONS = 20
 DEEPEST = 6
@@ -183,8 +184,9 @@ def _ids(model: type[PublicIdModel], wanted: Collection[UUID], brand: Brand) -> 
     return list(rows.filter(pk__in=wanted, brand=brand).values_list("pk", flat=True))
 
 
-def _issued(terms: QuerySet[DealTerms]) -> QuerySet[DealTerms, UUID]:
-    return terms.values_list("pk", flat=True)
+def _issued(terms: QuerySet[DealTerms]) -> set[UUID]:
+    """The terms of the vouchers that a sale under ``terms`` issues."""
+    return {one for unit in units(terms.values_list("pk", flat=True)).values() for one in unit}
 
 
 def _only(of: dict[str, Any], *names: str) -> None:

@@ -12,6 +12,7 @@ from stores.services import trail
 from stores.services.made import Made
 from vouchers.errors import DealNotFound, DealStockExhausted, OutIdTaken
 from vouchers.models import Deal, DealStock, DealTerms
+from vouchers.services.bundle_terms import with_frozen_children
 from vouchers.services.terms_check import NewTerms, check
 
 __all__ = ["NewTerms", "change_total", "create", "publish_terms"]
@@ -76,6 +77,8 @@ def publish_terms(*, deal: Deal, new: NewTerms, by: Caller, at: datetime) -> Mad
         TermsInvalid: nobody could use them; names the field.
     """
     check(new, kind=Deal.Kind(deal.kind), at=at)
+    if deal.kind == Deal.Kind.BUNDLE:
+        new = with_frozen_children(new, brand_id=deal.brand_id, at=at)
     content = _columns(new)
     with transaction.atomic(durable=True):
         # The deal's lock gives out the numbers.

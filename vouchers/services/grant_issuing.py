@@ -15,8 +15,8 @@ from config.kernel.trail import Act, Message, send_trail
 from stores.models import Brand
 from vouchers import codes, queries
 from vouchers.models import DealTerms, Grant, GrantBatch, Voucher
+from vouchers.queries.units import units
 from vouchers.services import code_numbers, issuing
-from vouchers.verdict import Terms
 
 # Of the brand that has waited longest, the largest of its next few: any of them then has enough numbers.
 WAITING = """
@@ -98,8 +98,7 @@ def _claim(*, brand_id: UUID, most: int, at: datetime) -> _Claimed | None:
 
 
 def _issue(batch: _Claimed, numbers: range, *, at: datetime) -> None:
-    terms = queries.terms([batch.terms_id])[batch.terms_id]
-    unit = issuing.unit_of(terms) * batch.per_customer
+    unit = units([batch.terms_id])[batch.terms_id] * batch.per_customer
     customers = batch.customer_ids
     if len(unit) > 1:
         each = [one for one in customers[1:-1].split(",") for _ in unit]
@@ -125,16 +124,18 @@ def _issue(batch: _Claimed, numbers: range, *, at: datetime) -> None:
     assert turned.rowcount == 1, "claimed under the lock"
 
 
-def _kinds(batch: _Claimed, unit: tuple[Terms, ...]) -> list[dict[str, Any]]:
+def _kinds(batch: _Claimed, unit: tuple[UUID, ...]) -> list[dict[str, Any]]:
     zone = Brand.objects.values_list("zone", flat=True).get(pk=batch.brand_id)
+    terms_of = queries.terms(set(unit))
     rows = []
-    for place, terms in enumerate(unit):
+    for place, terms_id in enumerate(unit):
+        terms = terms_of[terms_id]
         valid_from, valid_until = issuing.validity(terms, bought_at=batch.granted_at, zone=zone)
         uses = len(terms.use_list_fen)
         rows.append(
             {
                 "place": place,
-                "terms_id": terms.id,
+                "terms_id": terms_id,
                 "uses": uses,
                 "amounts_fen": [0] * uses,
                 "valid_from": valid_from,

@@ -17,10 +17,10 @@ from config.kernel.jobs import nudge_after_commit
 from stores.models import Customer
 from stores.services import customers, trail
 from stores.services.made import Made
-from vouchers import errors, queries
+from vouchers import errors
 from vouchers.models import DealTerms, Grant
 from vouchers.queries.segments import customers_of
-from vouchers.services.issuing import unit_of
+from vouchers.queries.units import units
 
 BATCH_VOUCHERS = 5_000
 MOST_LISTED = 50_000
@@ -220,7 +220,7 @@ def _give_it_time() -> None:
 
 
 def _vouchers_each(terms: DealTerms, per_customer: int) -> int:
-    return per_customer * len(unit_of(queries.terms([terms.pk])[terms.pk]))
+    return per_customer * len(units([terms.pk])[terms.pk])
 
 
 def _check(terms: DealTerms, audience: Audience, per_customer: int, *, at: datetime) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import count
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -13,12 +14,12 @@ from django.conf import settings
 from django.db import connection
 
 from config.kernel.ids import new_id, public
-from config.kernel.money import split_fen
 from config.kernel.pipeline import as_jsonb, pipelined
 from config.kernel.trail import Message, send_trail
 from stores.models import Brand, Customer
 from vouchers import codes, queries
-from vouchers.models import Deal, DealTerms, Voucher
+from vouchers.models import DealTerms, Voucher
+from vouchers.queries.units import parts, units
 from vouchers.services.code_numbers import CodeNumbers
 from vouchers.verdict import Terms
 
@@ -55,7 +56,12 @@ ISSUE = f"""
 
 @dataclass(frozen=True)
 class IssueOrder:
-    """``quantity`` vouchers of the same terms for one source; ``unit_paid_fen`` is what each cost her."""
+    """
+    ``quantity`` units of the same terms for one source; ``unit_paid_fen`` is what each cost her.
+
+    A unit is a voucher, or a bundle's children: then there is no voucher of the bundle's own terms, and
+    ordinals count the children through all units.
+    """
 
     source_kind: str
     source_id: UUID
@@ -77,39 +83,41 @@ def issue(orders: Sequence[IssueOrder], *, numbers: CodeNumbers, at: datetime) -
     assert connection.in_atomic_block, "vouchers are issued with what paid for them"
     if not orders:
         return []
-    terms_of = queries.terms({order.terms_id for order in orders})
+    unit_of = units(order.terms_id for order in orders)
+    terms_of = queries.terms({terms_id for unit in unit_of.values() for terms_id in unit})
     zones = dict(Brand.objects.filter(id__in={order.brand_id for order in orders}).values_list("id", "zone"))
-    fresh = _codes(orders, numbers)
+    fresh = _codes(orders, unit_of, numbers)
     rows: list[tuple[Any, ...]] = []
     for order in orders:
-        terms = terms_of[order.terms_id]
-        assert terms.kind != Deal.Kind.BUNDLE, "a bundle's children are issued when bundles are sold"
-        valid_from, valid_until = validity(terms, bought_at=order.bought_at, zone=zones[order.brand_id])
-        amounts = _amounts(order.unit_paid_fen, terms.use_list_fen)
-        uses = len(amounts)
+        ordinals = count(1)
+        unit = [
+            (part, *validity(terms_of[part.terms_id], bought_at=order.bought_at, zone=zones[order.brand_id]))
+            for part in parts(order.terms_id, order.unit_paid_fen)
+        ]
         rows += [
             (
                 new_id(),
                 order.brand_id,
                 order.customer_id,
-                order.terms_id,
+                part.terms_id,
                 Voucher.OWN,
                 "",
                 order.source_kind,
                 order.source_id,
-                ordinal,
+                next(ordinals),
                 next(fresh[order.brand_id]),
-                uses,
-                uses,
+                len(part.use_fen),
+                len(part.use_fen),
                 0,
-                list(amounts),
-                order.unit_paid_fen,
+                list(part.use_fen),
+                part.paid_fen,
                 valid_from,
                 valid_until,
                 Voucher.Status.ISSUED,
                 at,
             )
-            for ordinal in range(1, order.quantity + 1)
+            for _ in range(order.quantity)
+            for part, valid_from, valid_until in unit
         ]
     with pipelined() as send:
         send(ISSUE, {"rows": as_jsonb([dict(zip(COLUMNS, row, strict=True)) for row in rows])})
@@ -117,11 +125,6 @@ def issue(orders: Sequence[IssueOrder], *, numbers: CodeNumbers, at: datetime) -
         vouchers = [Voucher.from_db("default", COLUMNS, row) for row in rows]
         send_trail(send, [], _messages(vouchers), at=at)
     return vouchers
-
-
-def unit_of(terms: Terms) -> tuple[Terms, ...]:
-    """The terms of each voucher that one unit of ``terms`` becomes."""
-    return (terms,)
 
 
 def validity(terms: Terms, *, bought_at: datetime, zone: str) -> tuple[datetime, datetime]:
@@ -146,15 +149,12 @@ def _midnight_after(days: int, day: date, zone: str) -> datetime:
     return datetime.combine(day + timedelta(days=days + 1), time.min, ZoneInfo(zone))
 
 
-@lru_cache(maxsize=1_024)
-def _amounts(paid_fen: int, use_list_fen: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(split_fen(paid_fen, use_list_fen))
-
-
-def _codes(orders: Sequence[IssueOrder], numbers: CodeNumbers) -> Mapping[UUID, Any]:
+def _codes(
+    orders: Sequence[IssueOrder], unit_of: Mapping[UUID, Sequence[UUID]], numbers: CodeNumbers
+) -> Mapping[UUID, Any]:
     counts: Counter[UUID] = Counter()
     for order in orders:
-        counts[order.brand_id] += order.quantity
+        counts[order.brand_id] += order.quantity * len(unit_of[order.terms_id])
     secret = settings.SECRETS.voucher_code_key
     return {
         brand_id: iter(

@@ -15,14 +15,12 @@ from stores.services.made import Made
 from vouchers.errors import (
     AllotmentBelowSold,
     DealStockExhausted,
-    KindNotSoldYet,
     OfferInvalid,
     OfferNotFound,
     OfferStateRefuses,
 )
-from vouchers.models import Deal, DealStock, DealTerms, Offer
+from vouchers.models import DealStock, DealTerms, Offer
 
-SOLD_KINDS = frozenset({Deal.Kind.CASH, Deal.Kind.TIMES_CARD})
 State = Offer.State
 
 
@@ -44,14 +42,11 @@ def create(
     Safe to retry: the same ``request_id`` with the same content is the same offer.
 
     Raises:
-        KindNotSoldYet: this kind of deal cannot be sold yet.
         OfferInvalid: a price, limit or time that cannot be; names the field.
         DealStockExhausted: the deal has less than that free.
         IdempotencyConflict: ``request_id`` came before with other content.
     """
     deal = terms.deal
-    if deal.kind not in SOLD_KINDS:
-        raise KindNotSoldYet
     content = content_hash(
         terms=terms.id,
         price_fen=price_fen,

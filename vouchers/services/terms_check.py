@@ -11,6 +11,7 @@ from vouchers.models import Deal, DealTerms
 from vouchers.verdict import minutes_of, scope_of
 
 MOST_USES = 100
+MOST_CHILDREN = 300
 MOST_USABLE_DAYS = 3_650
 MOST_FEN = 10**9
 
@@ -158,8 +159,17 @@ def _check_bundle(new: NewTerms) -> None:
         _refuse("bundle_children", "a bundle has children", "券包至少含一张券")
     for child in new.bundle_children:
         count = child.get("count")
-        if not isinstance(child.get("terms"), str) or not isinstance(count, int) or not 1 <= count <= MOST_USES:
+        is_one = child.keys() == {"terms", "count"} and isinstance(child["terms"], str)
+        if not is_one or not isinstance(count, int) or isinstance(count, bool) or count < 1:
             _refuse("bundle_children", '{"terms": "trm_…", "count": 1 or more}', "券包内容格式不对")
+    if sum(child["count"] for child in new.bundle_children) > MOST_CHILDREN:
+        _refuse("bundle_children", f"at most {MOST_CHILDREN} vouchers", f"券包最多 {MOST_CHILDREN} 张券")
+    for name in NOT_OF_A_BUNDLE:
+        if getattr(new, name):
+            _refuse(name, "a bundle's children say so, each for itself", "券包内每张券各自规定")
+    if new.refund_returns_stock:
+        _refuse("refund_returns_stock", "a bundle is given back child by child", "券包不支持退款返库存")
+    _require_one_use(new)
 
 
 def _require_one_use(new: NewTerms) -> None:
@@ -171,6 +181,10 @@ def _refuse(param: str, reason: str, zh: str) -> NoReturn:
     raise TermsInvalid(param=param, reason=reason, zh=zh)
 
 
+NOT_OF_A_BUNDLE = (
+    *("min_spend_fen", "weekdays", "day_spans", "blackout_dates", "store_scope", "product_scope"),
+    *("stacking_group", "max_per_order"),
+)
 KINDS: Mapping[Deal.Kind, Callable[[NewTerms], None]] = {
     Deal.Kind.CASH: _check_cash,
     Deal.Kind.DISCOUNT: _check_discount,

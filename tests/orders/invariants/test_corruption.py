@@ -45,6 +45,9 @@ CORRUPTIONS = {
     "issued_vouchers_are_the_quantity": "DELETE FROM vouchers_voucher WHERE status = 'issued'",
     "issued_vouchers_cost_the_total": "UPDATE vouchers_voucher SET paid_fen = paid_fen + 1",
     "issued_vouchers_are_the_buyers": "UPDATE vouchers_voucher SET customer_id = gen_random_uuid()",
+    "issued_vouchers_are_of_the_terms_that_were_sold": "UPDATE vouchers_voucher SET terms_id = sold.terms_id"
+    " FROM vouchers_offer sold JOIN vouchers_deal deal ON deal.id = sold.deal_id WHERE deal.kind = 'bundle'"
+    " AND source_kind = 'purchase'",
     "voucher_has_its_source": "UPDATE vouchers_voucher SET source_id = gen_random_uuid()",
     "grant_is_its_batches": "UPDATE vouchers_grantbatch SET voucher_count = voucher_count + 1 WHERE state = 'pending'",
     "granted_vouchers_are_those_planned": "DELETE FROM vouchers_voucher WHERE source_kind = 'grant'",
