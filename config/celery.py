@@ -45,6 +45,7 @@ app.conf.beat_schedule = {
     "issue-granted": every(5, "vouchers.issue_granted", "issue"),
     "reverse-granted": every(30, "vouchers.reverse_granted", "issue"),
     "expire-due": every(30, "vouchers.expire_due", "issue"),
+    "ask-issuers": every(5, "vouchers.ask_issuers", "outside"),
     "release-overdue": every(5, "vouchers.release_overdue", "issue"),
     "fold-transfers": every(5, "orders.fold_transfers", "issue"),
     "close-due-sessions": every(5, "livestream.close_due_sessions", "issue"),

@@ -1,8 +1,8 @@
 """
 What the ledger hears from vouchers, inside the transaction that made it true.
 
-Only vouchers that a purchase paid for carry money here: a granted one is worth 0 fen, and another
-issuer's was paid for elsewhere.
+What a purchase paid for is owed until it is used. A platform's voucher was paid for there, so its uses carry
+money only once they are redeemed: the platform owes it then. A granted voucher carries none.
 """
 
 from collections.abc import Sequence
@@ -18,17 +18,21 @@ from orders.services.ledger import Posting
 from vouchers import signals
 from vouchers.models import Redemption, UseEnding, Voucher
 
+_KIND = LedgerTransfer.Kind
+
 
 @receiver(signals.redeemed)
 def post_redemptions(*, redemptions: Sequence[Redemption], at: datetime, **_: Any) -> None:
-    """Uses were consumed: what was owed for them waits for settlement."""
-    ledger.post(_of_redemptions(LedgerTransfer.Kind.REDEMPTION, redemptions), at=at)
+    """Uses were consumed: what was paid for them waits for settlement."""
+    postings = _of_redemptions(_KIND.REDEMPTION, redemptions)
+    ledger.post(postings + _of_platforms(_KIND.PLATFORM_REDEMPTION, _KIND.PLATFORM_SUBSIDY, redemptions), at=at)
 
 
 @receiver(signals.reversed_)
 def post_reversals(*, redemptions: Sequence[Redemption], at: datetime, **_: Any) -> None:
-    """Redemptions were undone: their uses are owed again."""
-    ledger.post(_of_redemptions(LedgerTransfer.Kind.REVERSAL, redemptions), at=at)
+    """Redemptions were undone: their uses are owed again, or their platform owes nothing for them."""
+    postings = _of_redemptions(_KIND.REVERSAL, redemptions)
+    ledger.post(postings + _of_platforms(_KIND.PLATFORM_REVERSAL, _KIND.PLATFORM_SUBSIDY_BACK, redemptions), at=at)
 
 
 @receiver(signals.uses_expired)
@@ -63,6 +67,23 @@ def _of_redemptions(kind: LedgerTransfer.Kind, redemptions: Sequence[Redemption]
         )
         for redemption in redemptions
         if _carries_money(redemption)
+    ]
+
+
+def _of_platforms(
+    customers: LedgerTransfer.Kind, platforms: LedgerTransfer.Kind, redemptions: Sequence[Redemption]
+) -> list[Posting]:
+    """The parts of uses that platforms sold, each of its own kind; what the brand gave up itself is nobody's debt."""
+    sold = [one for one in redemptions if one.voucher.source_kind == Voucher.Source.PLATFORM]
+    prefetch_related_objects(sold, "voucher__at_issuer")
+    return [
+        Posting(kind, one.voucher.brand_id, fen[one.serial - 1], "redemption", one.pk, owner=one.voucher.issuer)
+        for one in sold
+        for kind, fen in (
+            (customers, one.voucher.at_issuer.customer_fen),
+            (platforms, one.voucher.at_issuer.platform_fen),
+        )
+        if fen[one.serial - 1]
     ]
 
 

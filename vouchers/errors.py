@@ -1,6 +1,6 @@
 """Every way vouchers say no."""
 
-from config.kernel.errors import Conflict, Invalid, NotFound
+from config.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 
 # --- a voucher at a counter, first that holds ------------------------------------------------------
 
@@ -123,6 +123,63 @@ class HoldOver(Conflict):
     code = "hold_over"
     zh = "占用已结束，这些券不再为这笔订单保留"
     en = "This hold has ended: the vouchers are no longer kept for it. Nothing was done."
+
+
+# --- vouchers of another platform ------------------------------------------------------------------
+
+
+class IssuerNotThere(NotFound):
+    code = "issuer_not_there"
+    zh = "没有接入这个平台"
+    en = "This platform is not connected."
+
+
+class IssuerAlone(Conflict):
+    code = "issuer_alone"
+    zh = "{issuer} 的券请单独核销，一次只核销一张"
+    en = "A voucher sold by {issuer} is redeemed alone: send its code by itself, once for each use."
+
+
+class StoreNotAtIssuer(Conflict):
+    code = "store_not_at_issuer"
+    zh = "本店还没有关联 {issuer} 的门店"
+    en = "This store has no name at {issuer} yet, so nothing sold there is redeemed here."
+
+
+class IssuerProductUnknown(Conflict):
+    code = "issuer_product_unknown"
+    zh = "{issuer} 的这个商品还没有关联券商品"
+    en = "This product of {issuer} is not connected to a deal yet; details name it."
+
+
+class IssuerDoesNotAnswer(Unavailable):
+    code = "issuer_does_not_answer"
+    zh = "{issuer} 没有回应，请稍后再试"
+    en = "{issuer} does not answer, so nothing is known of this code. Nothing was done; try again."
+
+
+class RefusedByIssuer(Conflict):
+    code = "refused_by_issuer"
+    zh = "{issuer} 拒绝：{reason}"
+    en = "{issuer} refused: {reason}"
+
+
+class RefundAtIssuer(Conflict):
+    code = "refund_at_issuer"
+    zh = "这张券在 {issuer} 购买，请在那里申请退款"
+    en = "This voucher was bought at {issuer}; ask for the refund there."
+
+
+class RequestNotFound(NotFound):
+    code = "request_not_found"
+    zh = "没有这个核销请求"
+    en = "There is no such redemption request, or it is not yours to see."
+
+
+class ReversalUndecided(Conflict):
+    code = "reversal_undecided"
+    zh = "正在等 {issuer} 确认撤销"
+    en = "{issuer} has not decided about undoing this redemption yet; send the same request again in a moment."
 
 
 # --- undo ------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from config.kernel import jobs
-from vouchers.services import expiry, grant_issuing, grant_reversal, holds
+from vouchers.services import expiry, grant_issuing, grant_reversal, holds, issuer_asking
 
 BATCHES_AT_MOST = 200
 """A run ends after so many; the next tick goes on, and the soft time limit is far away."""
@@ -46,3 +46,9 @@ def reverse_granted() -> None:
         if not grant_reversal.reverse_granted(at=timezone.now()):
             return
     jobs.nudge("vouchers.reverse_granted", queue="issue")
+
+
+@shared_task(name="vouchers.ask_issuers")
+def ask_issuers() -> None:
+    """Platforms about what they have not decided: a few, since a silent one takes seconds; the next tick goes on."""
+    issuer_asking.ask_due(limit=40, at=timezone.now())

@@ -46,7 +46,9 @@ INVARIANT = Invariant(
             """,
             {
                 "only_listed_accounts_are_negative": f"balance_fen >= 0 OR kind IN ({_MAY_BE_NEGATIVE})",
-                "no_provider_paid_out_more_than_it_took": "balance_fen <= 0 OR kind <> 'provider_clearing'",
+                "no_provider_paid_out_more_than_it_took": (
+                    "balance_fen <= 0 OR kind NOT IN ('provider_clearing', 'platform_receivable')"
+                ),
             },
             {"negative": "count(*) FILTER (WHERE balance_fen < 0)"},
         ),
@@ -93,7 +95,11 @@ INVARIANT = Invariant(
                     UNION ALL
                     SELECT voucher.brand_id, 'redeemed', redemption.amount_fen
                     FROM {redemptions} AS redemption JOIN {vouchers} AS voucher ON voucher.id = redemption.voucher_id
-                    WHERE redemption.reversed_at IS NULL AND voucher.source_kind = 'purchase'
+                    WHERE redemption.reversed_at IS NULL AND voucher.source_kind IN ('purchase', 'platform')
+                    UNION ALL
+                    SELECT voucher.brand_id, 'platform_receivable', -redemption.amount_fen
+                    FROM {redemptions} AS redemption JOIN {vouchers} AS voucher ON voucher.id = redemption.voucher_id
+                    WHERE redemption.reversed_at IS NULL AND voucher.source_kind = 'platform'
                     UNION ALL
                     SELECT voucher.brand_id, 'breakage', ending.amount_fen
                     FROM {endings} AS ending JOIN {vouchers} AS voucher ON voucher.id = ending.voucher_id
@@ -114,6 +120,45 @@ INVARIANT = Invariant(
             """,
             {"balance_is_what_the_facts_say": "booked_fen = facts_fen"},
             {"owed_fen": "sum(facts_fen) FILTER (WHERE kind = 'voucher_liability')"},
+        ),
+        Check(
+            "platform_redemptions",
+            """
+            SELECT redemption.id AS redemption, redemption.reversed_at IS NOT NULL AS is_reversed, voucher.issuer,
+                   sale.customer_fen[redemption.serial] AS customer_fen,
+                   sale.platform_fen[redemption.serial] AS platform_fen,
+                   coalesce(posted.customer_fen, 0) AS posted_customer_fen,
+                   coalesce(posted.platform_fen, 0) AS posted_platform_fen,
+                   coalesce(posted.customer_back_fen, 0) AS customer_back_fen,
+                   coalesce(posted.platform_back_fen, 0) AS platform_back_fen,
+                   coalesce(posted.owners, ARRAY[voucher.issuer]) AS owners
+            FROM {redemptions} AS redemption
+            JOIN {vouchers} AS voucher ON voucher.id = redemption.voucher_id
+            JOIN vouchers_issuervoucher sale ON sale.voucher_id = voucher.id
+            LEFT JOIN (
+                SELECT transfer.source_id,
+                       sum(amount_fen) FILTER (WHERE transfer.kind = 'platform_redemption') AS customer_fen,
+                       sum(amount_fen) FILTER (WHERE transfer.kind = 'platform_subsidy') AS platform_fen,
+                       sum(amount_fen) FILTER (WHERE transfer.kind = 'platform_reversal') AS customer_back_fen,
+                       sum(amount_fen) FILTER (WHERE transfer.kind = 'platform_subsidy_back') AS platform_back_fen,
+                       array_agg(DISTINCT owed.owner) AS owners
+                FROM {transfers} AS transfer
+                JOIN orders_account owed ON owed.id IN (transfer.debit_id, transfer.credit_id)
+                    AND owed.kind = 'platform_receivable'
+                GROUP BY transfer.source_id
+            ) AS posted ON posted.source_id = redemption.id
+            """,
+            {
+                "platform_owes_what_it_sold": (
+                    "posted_customer_fen = customer_fen AND posted_platform_fen = platform_fen"
+                    " AND owners = ARRAY[issuer]"
+                ),
+                "platform_owes_nothing_for_what_was_undone": (
+                    "customer_back_fen = CASE WHEN is_reversed THEN customer_fen ELSE 0 END"
+                    " AND platform_back_fen = CASE WHEN is_reversed THEN platform_fen ELSE 0 END"
+                ),
+            },
+            {"customer_fen": "sum(customer_fen)", "platform_fen": "sum(platform_fen)"},
         ),
     ),
 )

@@ -154,5 +154,22 @@ ISSUED_AS_PAID = Invariant(
             {"granted_voucher_has_its_batch": "batch IS NOT NULL"},
             in_slices=False,
         ),
+        Check(
+            "platform_vouchers",
+            """
+            SELECT voucher.id AS voucher, voucher.issuer, voucher.external_id, voucher.use_amounts_fen,
+                   sale.voucher_id IS NOT NULL AS has_sale,
+                   ARRAY(SELECT part.customer + part.platform
+                         FROM unnest(sale.customer_fen, sale.platform_fen) WITH ORDINALITY
+                             AS part(customer, platform, place) ORDER BY part.place) AS parts_fen
+            FROM {vouchers} AS voucher LEFT JOIN vouchers_issuervoucher sale ON sale.voucher_id = voucher.id
+            WHERE voucher.source_kind = 'platform' OR voucher.issuer <> 'own' OR sale.voucher_id IS NOT NULL
+            """,
+            {
+                "platform_voucher_has_its_sale": "has_sale AND issuer <> 'own' AND external_id <> ''",
+                "platform_voucher_is_worth_its_parts": "use_amounts_fen = parts_fen",
+            },
+            {"vouchers": "count(*)"},
+        ),
     ),
 )

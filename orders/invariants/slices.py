@@ -94,7 +94,7 @@ UNITS = """
 # of the reversed ones those are in that are recent themselves.
 RELATED = {
     "customers": "SELECT DISTINCT purchase.customer_id FROM slice_purchases JOIN orders_purchase purchase USING (id)",
-    # With those of the newest grants, and those given away that were redeemed lately.
+    # With those of the newest grants and those that platforms sold lately, and those of either redeemed lately.
     "vouchers": """
         SELECT voucher.id FROM slice_purchases JOIN vouchers_voucher voucher ON voucher.source_id = slice_purchases.id
         UNION (
@@ -106,6 +106,14 @@ RELATED = {
                 SELECT voucher_id FROM vouchers_redemption WHERE id >= %(since)s ORDER BY id DESC LIMIT %(limit)s
             ) AS recent JOIN vouchers_voucher voucher ON voucher.id = recent.voucher_id
             WHERE voucher.source_kind = 'grant')
+        UNION (SELECT voucher_id FROM vouchers_issuervoucher WHERE voucher_id >= %(since)s
+               ORDER BY voucher_id DESC LIMIT %(limit)s)
+        UNION (
+            SELECT sale.voucher_id FROM (
+                SELECT redemption_id FROM vouchers_issuerredemption WHERE redemption_id >= %(since)s
+                ORDER BY redemption_id DESC LIMIT %(limit)s
+            ) AS recent JOIN vouchers_redemption redemption ON redemption.id = recent.redemption_id
+            JOIN vouchers_issuervoucher sale USING (voucher_id))
     """,
     "redemptions": """
         SELECT redemption.id FROM slice_vouchers JOIN vouchers_redemption redemption

@@ -109,5 +109,40 @@ INVARIANT = Invariant(
             {"confirmed_hold_is_a_redemption": "is_redemption"},
             in_slices=False,
         ),
+        Check(
+            "redemption_requests",
+            """
+            SELECT request.id AS request, request.outcome, call.outcome AS call_outcome, call.uses AS call_uses,
+                   coalesce(redeemed.uses, 0) AS redeemed, coalesce(held.uses, 0) AS held,
+                   coalesce(held.leases, 0) AS leases, coalesce(named.uses, 0) AS named
+            FROM vouchers_redemptionrequest request
+            LEFT JOIN vouchers_issuercall call ON call.redemption_request_id = request.id
+            LEFT JOIN (
+                SELECT request_id, count(*) AS uses FROM {redemptions} AS redemption GROUP BY request_id
+            ) AS redeemed ON redeemed.request_id = request.id
+            LEFT JOIN (
+                SELECT source_id, count(*) AS uses, count(expires_at) AS leases FROM {holds} AS hold
+                WHERE ended_at IS NULL AND source_kind = 'redemption_request' GROUP BY source_id
+            ) AS held ON held.source_id = request.id
+            LEFT JOIN (
+                SELECT redemption.request_id, count(*) AS uses
+                FROM vouchers_issuerredemption name
+                JOIN {redemptions} AS redemption ON redemption.id = name.redemption_id GROUP BY redemption.request_id
+            ) AS named ON named.request_id = request.id
+            """,
+            {
+                "request_is_done_with_its_redemptions": "(outcome = 'done') = (redeemed > 0)",
+                "undecided_request_holds_its_uses": (
+                    "held = CASE WHEN outcome IN ('pending', 'unknown') THEN call_uses ELSE 0 END AND leases = 0"
+                ),
+                "request_says_what_its_platform_said": "call_outcome IS NULL OR call_outcome = outcome",
+                "platform_redemption_has_its_name": (
+                    "named = CASE WHEN call_outcome = 'done' THEN redeemed ELSE 0 END"
+                    " AND (call_outcome IS NULL OR redeemed IN (0, call_uses))"
+                ),
+            },
+            {"undecided": "count(*) FILTER (WHERE outcome IN ('pending', 'unknown'))"},
+            in_slices=False,
+        ),
     ),
 )

@@ -25,6 +25,7 @@ class Account(PublicIdModel):
         REDEEMED = "redeemed"
         REFUNDS_PAYABLE = "refunds_payable"
         BREAKAGE = "breakage"
+        PLATFORM_RECEIVABLE = "platform_receivable"
 
     brand = models.ForeignKey(Brand, models.PROTECT, related_name="accounts")
     kind = models.CharField(max_length=24, choices=Kind)
@@ -51,6 +52,10 @@ class LedgerTransfer(models.Model):
         REFUND_EXPIRED = "refund_expired"
         BREAKAGE = "breakage"
         REFUND_PAID = "refund_paid"
+        PLATFORM_REDEMPTION = "platform_redemption"
+        PLATFORM_SUBSIDY = "platform_subsidy"
+        PLATFORM_REVERSAL = "platform_reversal"
+        PLATFORM_SUBSIDY_BACK = "platform_subsidy_back"
 
     id = models.BigAutoField(primary_key=True)
     brand_id = models.UUIDField()

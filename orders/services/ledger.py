@@ -85,15 +85,42 @@ POSTING_TABLE: Mapping[LedgerTransfer.Kind, PostingRule] = MappingProxyType(
             "refund",
             "a provider paid a refund out",
         ),
+        _KIND.PLATFORM_REDEMPTION: PostingRule(
+            _ACCOUNT.PLATFORM_RECEIVABLE,
+            _ACCOUNT.REDEEMED,
+            "redemption",
+            "a use that a platform sold was redeemed: what its customer paid there",
+        ),
+        _KIND.PLATFORM_SUBSIDY: PostingRule(
+            _ACCOUNT.PLATFORM_RECEIVABLE,
+            _ACCOUNT.REDEEMED,
+            "redemption",
+            "a use that a platform sold was redeemed: what the platform added",
+        ),
+        _KIND.PLATFORM_REVERSAL: PostingRule(
+            _ACCOUNT.REDEEMED,
+            _ACCOUNT.PLATFORM_RECEIVABLE,
+            "redemption",
+            "a platform's redemption was undone: the customer's part",
+        ),
+        _KIND.PLATFORM_SUBSIDY_BACK: PostingRule(
+            _ACCOUNT.REDEEMED,
+            _ACCOUNT.PLATFORM_RECEIVABLE,
+            "redemption",
+            "a platform's redemption was undone: the platform's part",
+        ),
     }
 )
 assert set(POSTING_TABLE) == set(LedgerTransfer.Kind), "every kind of transfer has its rule"
 
-OWNED = frozenset({Account.Kind.PROVIDER_CLEARING})
-"""Kinds with one account per owner (the provider's name) instead of one per brand."""
+OWNED = frozenset({Account.Kind.PROVIDER_CLEARING, Account.Kind.PLATFORM_RECEIVABLE})
+"""Kinds with one account per owner (the provider's or the platform's name) instead of one per brand."""
 
-MAY_BE_NEGATIVE = frozenset({Account.Kind.PROVIDER_CLEARING})
-"""Assets: what a provider holds for the brand is a debit balance. Every other account stays at 0 or above."""
+MAY_BE_NEGATIVE = OWNED
+"""
+Assets: what a provider holds for the brand, or a platform owes it, is a debit balance. Every other account
+stays at 0 or above.
+"""
 
 INSERT = """
 INSERT INTO orders_ledgertransfer
@@ -117,7 +144,7 @@ class Posting:
     """
     One event worth ``amount_fen``; the posting table knows its accounts.
 
-    ``owner`` is the provider's name for the kinds that touch its clearing account, else empty.
+    ``owner`` is the provider's or the platform's name for the kinds that touch its account, else empty.
     """
 
     kind: LedgerTransfer.Kind
@@ -213,7 +240,7 @@ def _accounts_of(ways: Collection[tuple[UUID, LedgerTransfer.Kind, str]], *, at:
         found = _read(needed)
         # In key order, so that two first postings of a brand wait for each other instead of deadlocking.
         if missing := sorted(needed - found.keys()):
-            assert all(owner for _, kind, owner in missing if kind in OWNED), "name the provider as owner"
+            assert all(owner for _, kind, owner in missing if kind in OWNED), "name the provider or platform as owner"
             Account.objects.bulk_create(
                 [Account(brand_id=brand, kind=kind, owner=owner, created_at=at) for brand, kind, owner in missing],
                 ignore_conflicts=True,

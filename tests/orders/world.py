@@ -16,10 +16,12 @@ from orders.services.refunds import refund_expired, request_refund
 from tests import factories
 from tests.factories import NOW
 from tests.orders import paid
-from tests.vouchers import counters, granted
+from tests.vouchers import counters, fake_platform, granted
 from tests.vouchers.counters import Counter
-from vouchers.models import Offer, Redemption, RedemptionRequest, Voucher
-from vouchers.services import grants, holds
+from tests.vouchers.fake_platform import FakePlatform
+from vouchers.issuers.interface import CallState, CancelAnswer, RedeemAnswer
+from vouchers.models import IssuerCall, Offer, Redemption, RedemptionRequest, Voucher
+from vouchers.services import grants, holds, issuer_import, issuer_outcomes
 from vouchers.services.expiry import expire_due
 from vouchers.services.grant_reversal import reverse_granted
 from vouchers.services.holds import Lease, Occasion
@@ -78,6 +80,7 @@ def build() -> World:
     _refund(Voucher.objects.get(source_id=refunded.pk))
     _hold(counter, held, used)
     _give_away(counter)
+    _sold_by_a_platform(counter)
     expire_due(limit=10, at=IN_THREE_DAYS)
     refund_expired(limit=1, at=IN_THREE_DAYS)
     with transaction.atomic():
@@ -139,6 +142,74 @@ def _hold(counter: Counter, kept: Purchase, confirmed: Purchase) -> None:
         )
         occasion = Occasion(request.pk, counter.store.pk, counter.entity.pk, LATER.date(), LATER, None)
         holds.confirm(Lease("store_order", order, one.fence), occasion, at=LATER)
+
+
+def _sold_by_a_platform(counter: Counter) -> None:
+    """One use redeemed, one undone, one that the platform has not decided and one that it refused."""
+    platform = FakePlatform()
+    fake_platform.honoured_at(counter.store, platform)
+    sold = [platform.sell() for _ in range(4)]
+    vouchers = issuer_import.take_in(brand_id=counter.brand.pk, issuer="douyin", certificates=sold, at=NOW)
+    done, undone, waiting, refused = (_called(counter, voucher) for voucher in vouchers)
+    for number, call in enumerate((done, undone)):
+        answer = RedeemAnswer(CallState.DONE, (f"v{number}",), NOW, NOW + timedelta(hours=1))
+        issuer_outcomes.apply_redeem(call.pk, answer, at=NOW)
+    issuer_outcomes.apply_redeem(waiting.pk, RedeemAnswer(CallState.PENDING), at=NOW)
+    issuer_outcomes.apply_redeem(refused.pk, RedeemAnswer(CallState.REFUSED, reason_code="1212"), at=NOW)
+    again = Redemption.objects.get(voucher_id=undone.voucher_id)
+    cancel = IssuerCall.objects.create(
+        issuer="douyin",
+        kind="cancel",
+        voucher_id=undone.voucher_id,
+        redemption=again,
+        actor_kind="staff",
+        actor_id=counter.clerk.pk,
+        request_id=uuid4(),
+        uses=1,
+        store_external_id="poi",
+        next_ask_at=NOW,
+        created_at=NOW,
+    )
+    issuer_outcomes.apply_cancel(cancel.pk, CancelAnswer(CallState.DONE, LATER), at=LATER)
+
+
+def _called(counter: Counter, voucher: Voucher) -> IssuerCall:
+    """A request that has committed, and whose platform has not been heard."""
+    request = RedemptionRequest.objects.create(
+        store=counter.store,
+        request_id=uuid4(),
+        content_hash=bytes(16),
+        operator=counter.clerk,
+        source_kind="counter",
+        outcome="unknown",
+        requested_at=NOW,
+    )
+    with transaction.atomic():
+        [held] = holds.hold(
+            uses={voucher.pk: 1}, source_kind="redemption_request", source_id=request.pk, expires_at=None, at=NOW
+        )
+        audit.record(
+            act="voucher.redeem",
+            actor_kind="staff",
+            actor_id=counter.clerk.pk,
+            subject_kind="redemption_request",
+            subject_id=request.pk,
+            at=NOW,
+        )
+    return IssuerCall.objects.create(
+        issuer="douyin",
+        kind="redeem",
+        voucher=voucher,
+        redemption_request=request,
+        actor_kind="staff",
+        actor_id=counter.clerk.pk,
+        request_id=request.request_id,
+        uses=1,
+        store_external_id="poi",
+        fence=held.fence,
+        next_ask_at=NOW,
+        created_at=NOW,
+    )
 
 
 def pay_out(refund: Refund, *, at: datetime) -> None:

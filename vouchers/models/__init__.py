@@ -1,6 +1,14 @@
 from vouchers.models.deals import Deal, DealTerms
 from vouchers.models.grants import Grant, GrantBatch
 from vouchers.models.holds import Hold
+from vouchers.models.issuers import (
+    IssuerAccount,
+    IssuerCall,
+    IssuerDeal,
+    IssuerRedemption,
+    IssuerStore,
+    IssuerVoucher,
+)
 from vouchers.models.offers import CustomerAllowance, DealStock, Offer, SellingSwitch
 from vouchers.models.redemptions import Redemption, RedemptionRequest
 from vouchers.models.vouchers import CodeCounter, UseEnding, Voucher
@@ -14,6 +22,12 @@ __all__ = [
     "Grant",
     "GrantBatch",
     "Hold",
+    "IssuerAccount",
+    "IssuerCall",
+    "IssuerDeal",
+    "IssuerRedemption",
+    "IssuerStore",
+    "IssuerVoucher",
     "Offer",
     "Redemption",
     "RedemptionRequest",

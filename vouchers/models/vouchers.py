@@ -30,6 +30,7 @@ class Voucher(PublicIdModel):
     One voucher. Uses are numbered 1..``uses_total``; ``use_amounts_fen`` is what was paid for each.
 
     ``status`` follows from the facts (redemptions, endings, holds); the audit recounts it (I4).
+    ``external_id`` is its name at another issuer, and then its source is that issuer's sale of it.
     A source may not issue twice: (``source_kind``, ``source_id``, ``ordinal``) is unique.
     """
 
@@ -47,6 +48,7 @@ class Voucher(PublicIdModel):
     class Source(models.TextChoices):
         PURCHASE = "purchase"
         GRANT = "grant"
+        PLATFORM = "platform"
 
     brand = models.ForeignKey(Brand, models.PROTECT, db_constraint=False, db_index=False)
     customer = models.ForeignKey(Customer, models.PROTECT, db_constraint=False, db_index=False)

@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 
 from config.kernel.pipeline import Cursor, Send, as_jsonb
+from vouchers.models import Voucher
 from vouchers.queries.answers import Redeemed, RedeemedUse
 from vouchers.queries.frozen_terms import terms
 from vouchers.queries.holders import Holder
@@ -31,8 +32,8 @@ FACTS = """
         CROSS JOIN LATERAL (
             SELECT * FROM vouchers_redemptionrequest WHERE store_id = k.s AND request_id = k.r LIMIT 1
         ) q
-        CROSS JOIN LATERAL (SELECT * FROM vouchers_redemption WHERE request_id = q.id OFFSET 0) r
-        CROSS JOIN LATERAL (SELECT * FROM vouchers_voucher WHERE id = r.voucher_id LIMIT 1) v
+        LEFT JOIN LATERAL (SELECT * FROM vouchers_redemption WHERE request_id = q.id OFFSET 0) r ON true
+        LEFT JOIN LATERAL (SELECT * FROM vouchers_voucher WHERE id = r.voucher_id LIMIT 1) v ON true
     )::text, (
         SELECT jsonb_agg(jsonb_build_object(
             'voucher', v.id, 'serial', gone.serial, 'redemption', gone.redemption, 'redeemed', gone.redeemed_at,
@@ -42,7 +43,7 @@ FACTS = """
         FROM (SELECT DISTINCT s.brand_id, k.c FROM jsonb_to_recordset(%(codes)s::jsonb) AS k(s uuid, c text)
               JOIN stores_store s ON s.id = k.s) k
         CROSS JOIN LATERAL (
-            SELECT id FROM vouchers_voucher WHERE brand_id = k.brand_id AND issuer = 'own' AND code = k.c LIMIT 1
+            SELECT id FROM vouchers_voucher WHERE brand_id = k.brand_id AND issuer = %(issuer)s AND code = k.c LIMIT 1
         ) v
         CROSS JOIN LATERAL (
             SELECT r.serial, r.id AS redemption, r.redeemed_at, r.store_id, s.name,
@@ -87,11 +88,15 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """``first_answers`` holds, by request key, the content hash that was answered and the answer."""
+    """
+    ``first_answers`` holds, by request key, the content hash that was answered and the answer;
+    ``at_issuers`` the hash of requests that a platform has not decided or has refused.
+    """
 
     terms: dict[UUID, Terms]
     stories: dict[UUID, Story]
     first_answers: dict[RequestKey, tuple[bytes, Redeemed]]
+    at_issuers: dict[RequestKey, bytes] = field(default_factory=dict)
 
 
 def codes_as_jsonb(codes: Iterable[tuple[UUID, str]]) -> str:
@@ -99,17 +104,19 @@ def codes_as_jsonb(codes: Iterable[tuple[UUID, str]]) -> str:
     return as_jsonb([{"s": store_id, "c": code} for store_id, code in codes])
 
 
-def send_facts(send: Send, *, keys: Iterable[RequestKey], codes: Iterable[tuple[UUID, str]]) -> Cursor:
+def send_facts(
+    send: Send, *, keys: Iterable[RequestKey], codes: Iterable[tuple[UUID, str]], issuer: str = Voucher.OWN
+) -> Cursor:
     """Ask for everything about these requests and codes; sent after a lock, it sees what the lock waited for."""
     requests = as_jsonb([{"s": store_id, "r": request_id} for store_id, request_id in keys])
-    return send(FACTS, {"requests": requests, "codes": codes_as_jsonb(codes)})
+    return send(FACTS, {"requests": requests, "codes": codes_as_jsonb(codes), "issuer": issuer})
 
 
 def facts_of(asked: Cursor, *, terms_ids: Iterable[UUID]) -> Facts:
     """Read the answer to ``send_facts``, with the terms of ``terms_ids`` and of what was answered before."""
     [(answered, gone)] = asked.fetchall()
     answered_rows: list[dict[str, Any]] = orjson.loads(answered) if answered else []
-    known = terms({*terms_ids, *(UUID(row["terms"]) for row in answered_rows)})
+    known = terms({*terms_ids, *(UUID(row["terms"]) for row in answered_rows if row["terms"])})
     facts = Facts(terms=known, stories={}, first_answers={})
     for row in orjson.loads(gone) if gone else []:
         _read_gone(row, facts.stories.setdefault(UUID(row["voucher"]), Story()))
@@ -134,6 +141,10 @@ def _read_gone(row: dict[str, Any], story: Story) -> None:
 
 
 def _read_first_answer(row: dict[str, Any], facts: Facts) -> None:
+    key = UUID(row["store"]), UUID(row["key"])
+    if row["redemption"] is None:
+        facts.at_issuers[key] = bytes.fromhex(row["hash"])
+        return
     terms_ = facts.terms[UUID(row["terms"])]
     use = RedeemedUse(
         redemption_id=UUID(row["redemption"]),
@@ -152,7 +163,6 @@ def _read_first_answer(row: dict[str, Any], facts: Facts) -> None:
         reversible_until=_moment(row["reversible"]),
         reversed_at=_moment(row["reversed"]),
     )
-    key = UUID(row["store"]), UUID(row["key"])
     uses = facts.first_answers[key][1].uses if key in facts.first_answers else ()
     answer = Redeemed(UUID(row["id"]), key[0], row["bill"], (*uses, use), is_repeat=True)
     facts.first_answers[key] = (bytes.fromhex(row["hash"]), answer)

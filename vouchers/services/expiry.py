@@ -31,7 +31,10 @@ def expire_due(*, limit: int, at: datetime) -> int:
         if not due:
             return 0
         terms = queries.terms({voucher.terms_id for voucher in due})
-        follows = {voucher.id: terms[voucher.terms_id].refunds_on_expiry for voucher in due}
+        # What a platform sold it refunds itself.
+        follows = {
+            voucher.id: terms[voucher.terms_id].refunds_on_expiry and voucher.issuer == Voucher.OWN for voucher in due
+        }
         ended = endings.expire_free_uses(due, refund_follows=follows, at=at)
         _announce(due, ended, at=at)
         uses_expired.send(sender=UseEnding, endings=ended, at=at)

@@ -107,6 +107,10 @@ class RedemptionBatch:
         if first := self.facts.first_answers.get(asked.key):
             first_hash, answer = first
             return answer.again() if first_hash == asked.content_hash else IdempotencyConflict(param="Idempotency-Key")
+        if other := self.facts.at_issuers.get(asked.key):
+            # A platform has that request, and ``issuer_redemption`` knows its state; nothing of ours is in it.
+            same = other == asked.content_hash
+            return errors.VoucherNotFound(param="codes") if same else IdempotencyConflict(param="Idempotency-Key")
         if store.status == Store.Status.CLOSED:
             return errors.StoreClosedForGood()
         if store.status == Store.Status.PAUSED:

@@ -59,11 +59,14 @@ def begin_refund(*, voucher_id: UUID, customer_id: UUID, at: datetime) -> tuple[
 
     Raises:
         VoucherNotFound: not there, or not hers.
+        RefundAtIssuer: another platform sold it.
         VoucherRefunded, VoucherAlreadyRedeemed, VoucherHeld: somebody was first.
         VoucherExpired: its time is over; whether money goes back then, its terms decide by themselves.
         VoucherNotRefundable: the terms give nothing back for unused uses.
     """
     voucher = lock_of_customer(voucher_id=voucher_id, customer_id=customer_id)
+    if voucher.issuer != Voucher.OWN:
+        raise errors.RefundAtIssuer(issuer=voucher.issuer)
     refusal = refusal_to_refund(voucher, queries.terms([voucher.terms_id])[voucher.terms_id], at=at)
     if refusal is not None:
         holder = holder_of(voucher.id) if refusal is errors.VoucherHeld else None

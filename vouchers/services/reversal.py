@@ -50,10 +50,11 @@ def reverse(*, redemption_id: UUID, operator: User | Caller, request_id: UUID, a
         redemption.voucher = voucher
         if redemption.reversal_request_id == request_id:
             return redemption
+        assert voucher.issuer == Voucher.OWN, "what a platform redeemed is undone by issuer_reversal"
         _check(redemption, at=at)
-        _mark(redemption, actor=actor, request_id=request_id, at=at)
-        _free_the_use(voucher, at=at)
-        _announce(redemption, actor=actor, at=at)
+        mark(redemption, actor=actor, request_id=request_id, at=at)
+        free_the_use(voucher, at=at)
+        announce(redemption, actor=actor, at=at)
         reversed_.send(sender=Redemption, redemptions=[redemption], at=at)
         return redemption
 
@@ -70,7 +71,13 @@ def _check(redemption: Redemption, *, at: datetime) -> None:
         raise errors.ReversalWindowOver(reversible_until=until.isoformat() if until else None)
 
 
-def _mark(redemption: Redemption, *, actor: Actor, request_id: UUID, at: datetime) -> None:
+def mark(redemption: Redemption, *, actor: Actor, request_id: UUID, at: datetime) -> None:
+    """
+    Write down that a redemption is undone. Runs under its voucher's lock.
+
+    Raises:
+        RedemptionSettled: the store has been credited meanwhile.
+    """
     # Another server's clock may have been ahead when it redeemed.
     redemption.reversed_at = max(at, redemption.redeemed_at)
     redemption.reversed_by_id = actor.id
@@ -83,7 +90,8 @@ def _mark(redemption: Redemption, *, actor: Actor, request_id: UUID, at: datetim
         raise errors.RedemptionSettled
 
 
-def _free_the_use(voucher: Voucher, *, at: datetime) -> None:
+def free_the_use(voucher: Voucher, *, at: datetime) -> None:
+    """One use of a locked voucher may be used again, for a day at least."""
     if at >= voucher.valid_until:
         voucher.valid_until = at + GRACE_AFTER_EXPIRY
     voucher.uses_left += 1
@@ -93,7 +101,8 @@ def _free_the_use(voucher: Voucher, *, at: datetime) -> None:
     )
 
 
-def _announce(redemption: Redemption, *, actor: Actor, at: datetime) -> None:
+def announce(redemption: Redemption, *, actor: Actor, at: datetime) -> None:
+    """Leave the trail of an undo and tell subscribers."""
     voucher = redemption.voucher
     audit.record(
         act="voucher.reverse",

@@ -55,6 +55,8 @@ CORRUPTIONS = {
     " SET customer_ids = ARRAY[customer_ids[2], customer_ids[1]]",
     "reversed_grant_was_taken_back": "UPDATE vouchers_voucher SET status = 'expired' WHERE source_kind = 'grant'",
     "granted_voucher_has_its_batch": "UPDATE vouchers_voucher SET source_id = gen_random_uuid()",
+    "platform_voucher_has_its_sale": "UPDATE vouchers_voucher SET external_id = '' WHERE source_kind = 'platform'",
+    "platform_voucher_is_worth_its_parts": "UPDATE vouchers_issuervoucher SET platform_fen = ARRAY[299]",
     # I4
     "uses_left_are_those_not_consumed": "UPDATE vouchers_voucher SET uses_left = 1 WHERE status = 'used'",
     "uses_held_are_left": "ALTER TABLE vouchers_voucher DROP CONSTRAINT voucher_is_never_overused;"
@@ -70,6 +72,12 @@ CORRUPTIONS = {
     "hold_ends_with_its_outcome": "ALTER TABLE vouchers_hold DROP CONSTRAINT hold_ends_with_its_outcome;"
     " UPDATE vouchers_hold SET ended_at = now() WHERE outcome IS NULL",
     "confirmed_hold_is_a_redemption": "UPDATE vouchers_hold SET source_id = gen_random_uuid()",
+    "request_is_done_with_its_redemptions": "UPDATE vouchers_redemptionrequest SET outcome = 'refused'",
+    "undecided_request_holds_its_uses": "UPDATE vouchers_hold SET expires_at = created_at + interval '1 hour'"
+    " WHERE ended_at IS NULL",
+    "request_says_what_its_platform_said": "ALTER TABLE vouchers_issuercall"
+    " DROP CONSTRAINT issuer_call_is_asked_until_it_is_decided; UPDATE vouchers_issuercall SET outcome = 'refused'",
+    "platform_redemption_has_its_name": "DELETE FROM vouchers_issuerredemption",
     # I5
     "account_is_the_sum_of_its_transfers": "UPDATE orders_account SET folded_fen = folded_fen + 1",
     "only_listed_accounts_are_negative": "UPDATE orders_account SET folded_fen = -9999999 WHERE kind = 'redeemed'",
@@ -81,6 +89,9 @@ CORRUPTIONS = {
     "transfer_amount_is_positive": "ALTER TABLE orders_ledgertransfer DROP CONSTRAINT transfer_amount_is_positive;"
     " UPDATE orders_ledgertransfer SET amount_fen = 0 WHERE kind = 'issue'",
     "balance_is_what_the_facts_say": "DELETE FROM orders_ledgertransfer WHERE kind = 'issue'",
+    "platform_owes_what_it_sold": "DELETE FROM orders_ledgertransfer WHERE kind = 'platform_subsidy'",
+    "platform_owes_nothing_for_what_was_undone": "UPDATE orders_ledgertransfer SET amount_fen = amount_fen - 1"
+    " WHERE kind = 'platform_reversal'",
     # I6
     "captured_is_all_accounted_for": "DELETE FROM orders_ledgertransfer WHERE kind = 'redemption'",
     "paid_purchase_was_captured_in_full": "DELETE FROM orders_ledgertransfer WHERE kind = 'capture'",
@@ -189,7 +200,7 @@ def test_an_orphan_is_caught_by_the_name_of_its_reference(rule: str) -> None:
     world.build()
     table, _, column = REFERENCES[rule].name.partition(".")
 
-    corrupt(f"UPDATE {table} SET {column} = gen_random_uuid()")  # noqa: S608 - our own names
+    corrupt(f"UPDATE {table} SET {column} = gen_random_uuid() WHERE {column} IS NOT NULL")  # noqa: S608 - our own names
 
     assert rule in broken(look_everywhere())
 
