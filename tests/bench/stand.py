@@ -32,20 +32,24 @@ DATABASE = "hexiao_bench"
 
 
 @contextmanager
-def own_database() -> Iterator[None]:
-    """A fresh, migrated database beside the usual one; dropped afterwards. Nothing of the user's is touched."""
+def own_database(name: str = DATABASE) -> Iterator[None]:
+    """
+    A fresh, migrated database beside the usual one; dropped afterwards. Nothing of the user's is touched.
+
+    Within another one it needs a ``name`` of its own, and is the one in use until its block ends.
+    """
     usual = settings.DATABASES["default"]["NAME"]
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        cursor.execute(f"CREATE DATABASE {DATABASE}")
-    _use(DATABASE)
+        cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        cursor.execute(f"CREATE DATABASE {name}")
+    _use(name)
     call_command("migrate", verbosity=0)
     try:
         yield
     finally:
         _use(usual)
         with connection.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+            cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 def _use(name: str) -> None:
