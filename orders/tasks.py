@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from orders.invariants import auditing
-from orders.services import draining, folding, issuing, notices, refund_sending, refunds, unpaid
+from orders.services import draining, folding, issuing, notices, recalls, refund_sending, refunds, unpaid
 
 log = logging.getLogger(__name__)
 
@@ -14,6 +14,7 @@ BATCHES_AT_MOST = 200
 """A run ends after so many; the next tick goes on, and the soft time limit is far away."""
 EXPIRED_A_RUN = 500
 """With a tick every 5 s at most 100 refunds a second: the lower end of what a provider takes in a wave."""
+RECALLED_A_RUN = 500
 AUDITED_MINUTES = 10
 AUDITED_AT_MOST = 2_000
 """Purchases a sweep looks at, measured at 1 ms each: a snapshot of 2 s, since a long one slows the hot rows."""
@@ -47,6 +48,12 @@ def fold_transfers() -> None:
 def refund_expired() -> None:
     """One batch of the expiry wave; how often beat ticks is the wave's rate."""
     refunds.refund_expired(limit=EXPIRED_A_RUN, at=timezone.now())
+
+
+@shared_task(name="orders.refund_recalled")
+def refund_recalled() -> None:
+    """One batch of what nobody can honour any more; beat's ticks are the wave's rate, as with expiry."""
+    recalls.refund_recalled(limit=RECALLED_A_RUN, at=timezone.now())
 
 
 @shared_task(name="orders.drain_closed")

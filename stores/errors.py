@@ -212,6 +212,12 @@ class ProductWithdrawn(Conflict):
     en = "This product was withdrawn for good at {withdrawn_at}; it stays as it is."
 
 
+class SubstituteRefused(Invalid):
+    code = "substitute_refused"
+    zh = "替代商品必须是本品牌在售的其他商品"
+    en = "Substitutes are other products of the brand that are for sale; name one or more."
+
+
 class OptionWithdrawn(Conflict):
     code = "option_withdrawn"
     zh = "选项已于 {withdrawn_at} 下架，不能再改"

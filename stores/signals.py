@@ -7,3 +7,6 @@ calendar_published = Signal()
 
 group_changing = Signal()
 """``group: StoreGroup``, ``joining`` and ``leaving``: sets of store ids, about to be written."""
+
+store_closed = Signal()
+"""``store: Store``, ``by: Caller``, ``at``: a store closed for good; no other closes in its brand meanwhile."""

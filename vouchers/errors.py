@@ -330,3 +330,18 @@ class GrantAlreadyReversed(Conflict):
     code = "grant_already_reversed"
     zh = "这次赠券已经撤回过"
     en = "This grant has been reversed already."
+
+
+# --- promises that cannot be kept ------------------------------------------------------------------
+
+
+class OpenVouchersNameProduct(Conflict):
+    code = "open_vouchers_name_product"
+    zh = "还有 {open_vouchers} 张未使用的券包含这个商品，请指定替代商品或退款"
+    en = "{open_vouchers} open vouchers name this product: say what takes its place, or refund them."
+
+
+class TermsRecalled(Conflict):
+    code = "terms_recalled"
+    zh = "这一版券规则已无法兑付，不能再售卖"
+    en = "These terms can be met no more (a product was withdrawn, or a store closed), so nothing is sold under them."

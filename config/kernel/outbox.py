@@ -16,6 +16,7 @@ TOPICS = {
     "vouchers.redeemed": "Uses were consumed at a store.",
     "vouchers.reversed": "A redemption was undone; the use is free again.",
     "vouchers.expired": "Unused uses ended; where the terms say so, their refund follows by itself.",
+    "vouchers.recalled": "No store can honour these vouchers any more; their refund follows by itself.",
     "staff.appointed": "Somebody was given a role, by appointment or by accepting an invitation.",
     "staff.ended": "Roles ended: one of hers, or all because she left.",
 }

@@ -128,6 +128,25 @@ INVARIANT = Invariant(
             in_slices=False,
         ),
         Check(
+            "recalls_trail",
+            """
+            SELECT recall.id AS recall, recall.begun_at, entry.at AS told_at
+            FROM vouchers_recall recall
+            LEFT JOIN kernel_auditentry entry ON entry.subject_id = recall.id AND entry.act = 'recall.begun'
+            """,
+            {"recall_has_its_trail": "told_at = begun_at"},
+            in_slices=False,
+        ),
+        Check(
+            "recalled_offers",
+            """
+            SELECT offer.id AS offer, offer.state
+            FROM vouchers_recall recall JOIN vouchers_offer offer ON offer.terms_id = recall.terms_id
+            """,
+            {"recalled_terms_are_not_sold": "state NOT IN ('open', 'paused')"},
+            in_slices=False,
+        ),
+        Check(
             "batches_trail",
             """
             SELECT facts.act, facts.rows, coalesce(trail.rows, 0) AS trail_rows

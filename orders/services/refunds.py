@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from config.kernel import audit
 from config.kernel.caller import CallerKind
@@ -87,9 +87,10 @@ def refund_expired(*, limit: int, at: datetime) -> int:
     """
     with transaction.atomic(durable=True):
         endings = returns.begin_refunds_of_expired(limit=limit, at=at)
-        given_back = _by_voucher([ending.voucher for ending in endings], endings)
-        _refund(given_back, LedgerTransfer.Kind.REFUND_EXPIRED, Refund.Source.EXPIRED_VOUCHER, at=at)
-        for brand_id, count in Counter(one.voucher.brand_id for one in given_back).items():
+        given_back = give_back(
+            endings, kind=LedgerTransfer.Kind.REFUND_EXPIRED, source=Refund.Source.EXPIRED_VOUCHER, at=at
+        )
+        for brand_id, count in Counter(voucher.brand_id for voucher in given_back).items():
             audit.record(
                 act="vouchers.refund_expired",
                 actor_kind=CallerKind.MACHINE,
@@ -100,6 +101,20 @@ def refund_expired(*, limit: int, at: datetime) -> int:
                 at=at,
             )
     return len(given_back)
+
+
+def give_back(
+    endings: Sequence[UseEnding], *, kind: LedgerTransfer.Kind, source: Refund.Source, at: datetime
+) -> list[Voucher]:
+    """
+    Ask for the money of uses whose refund has just begun, a refund a voucher; returns their vouchers.
+
+    Runs inside the caller's transaction. Each ending carries its ``voucher``.
+    """
+    assert connection.in_atomic_block, "money is asked for with the uses that end"
+    given_back = _by_voucher([ending.voucher for ending in endings], endings)
+    _refund(given_back, kind, source, at=at)
+    return [one.voucher for one in given_back]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Products: listed, created, edited. Withdrawing one is orders' act, because vouchers may name it."""
+"""Products: listed, created, edited. Withdrawing one is vouchers' act, because vouchers may name it."""
 
 from typing import Any
 

@@ -4,7 +4,15 @@ from stores.models.holidays import HolidayCalendar
 from stores.models.invitations import Invitation
 from stores.models.people import ApiClient, Customer, CustomerIdentity, Staff
 from stores.models.places import Brand, Region, SettlementEntity, Store, StoreEntity
-from stores.models.products import Option, OptionGroup, Product, ProductOptionGroup, StoreOption, StoreProduct
+from stores.models.products import (
+    Option,
+    OptionGroup,
+    Product,
+    ProductOptionGroup,
+    ProductSubstitute,
+    StoreOption,
+    StoreProduct,
+)
 from stores.models.webhooks import WebhookDelivery, WebhookSubscription
 
 __all__ = [
@@ -20,6 +28,7 @@ __all__ = [
     "Pin",
     "Product",
     "ProductOptionGroup",
+    "ProductSubstitute",
     "Region",
     "SettlementEntity",
     "Staff",

@@ -146,3 +146,17 @@ class StoreOption(models.Model):
                 condition=Q(price_delta_fen__isnull=False) | Q(sold_out_at__isnull=False), name="store_option_differs"
             ),
         ]
+
+
+class ProductSubstitute(models.Model):
+    """What takes the place of a withdrawn product wherever a voucher names it; written with the withdrawal."""
+
+    product = models.ForeignKey(Product, models.PROTECT, db_index=False, related_name="substitutes")
+    substitute = models.ForeignKey(Product, models.PROTECT, related_name="stands_in_for")
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["product", "substitute"], name="product_has_a_substitute_once"),
+            models.CheckConstraint(condition=~Q(product=F("substitute")), name="product_is_not_its_own_substitute"),
+        ]

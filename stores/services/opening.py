@@ -23,6 +23,7 @@ from stores.errors import (
 from stores.models import Region, SettlementEntity, Store
 from stores.services import brands, entities, trail
 from stores.services.made import Made
+from stores.signals import store_closed
 
 
 class StoreChanges(TypedDict, total=False):
@@ -134,10 +135,21 @@ def close(*, store_id: UUID, reason: str, by: Caller, at: datetime) -> Store:
     """
     Close a store for good; its books stay. Repeating changes nothing.
 
+    Two stores of a brand close one after the other: whoever hears of the second sees that the first is gone.
+
     Raises:
         StoreNotFound: as it says.
     """
-    return _move(store_id, to=Store.Status.CLOSED, act="store.closed", reason=reason, by=by, at=at)
+    with transaction.atomic(durable=True):
+        brand_id = Store.objects.filter(id=store_id).values_list("brand_id", flat=True).first()
+        if brand_id is None:
+            raise StoreNotFound
+        brands.lock(brand_id)
+        store = _lock(store_id)
+        if store.status != Store.Status.CLOSED:
+            _become(store, Store.Status.CLOSED, act="store.closed", reason=reason, by=by, at=at)
+            store_closed.send(sender=Store, store=store, by=by, at=at)
+        return store
 
 
 def _move(store_id: UUID, *, to: Store.Status, act: str, reason: str, by: Caller, at: datetime) -> Store:
@@ -147,11 +159,15 @@ def _move(store_id: UUID, *, to: Store.Status, act: str, reason: str, by: Caller
             return store
         if store.closed_at is not None:
             raise StoreIsClosed(closed_at=store.closed_at.isoformat())
-        store.status = to
-        store.closed_at = at if to is Store.Status.CLOSED else None
-        store.save(update_fields=["status", "closed_at"])
-        trail.leave(act, store, brand_id=store.brand_id, by=by, at=at, details={"reason": reason} if reason else {})
+        _become(store, to, act=act, reason=reason, by=by, at=at)
         return store
+
+
+def _become(store: Store, to: Store.Status, *, act: str, reason: str, by: Caller, at: datetime) -> None:
+    store.status = to
+    store.closed_at = at if to is Store.Status.CLOSED else None
+    store.save(update_fields=["status", "closed_at"])
+    trail.leave(act, store, brand_id=store.brand_id, by=by, at=at, details={"reason": reason} if reason else {})
 
 
 def _lock(store_id: UUID) -> Store:

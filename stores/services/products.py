@@ -10,8 +10,8 @@ from django.db import connection, transaction
 
 from config.kernel.caller import Caller
 from config.kernel.ids import public
-from stores.errors import CodeTaken, OptionGroupNotFound, ProductNotFound, ProductWithdrawn
-from stores.models import OptionGroup, Product, ProductOptionGroup
+from stores.errors import CodeTaken, OptionGroupNotFound, ProductNotFound, ProductWithdrawn, SubstituteRefused
+from stores.models import OptionGroup, Product, ProductOptionGroup, ProductSubstitute
 from stores.services import brands, trail
 from stores.services.made import Made
 
@@ -102,7 +102,7 @@ def withdraw(*, product: Product, by: Caller, at: datetime, reason: str) -> None
     Nobody orders it any more, for good; its id and its name stay, because vouchers name it.
 
     Runs inside the caller's transaction, on a product it has locked: the caller knows what becomes of the
-    vouchers (orders.services.withdrawing). Repeating changes nothing.
+    vouchers (vouchers.services.withdrawing). Repeating changes nothing.
     """
     assert connection.in_atomic_block, "a product goes together with what becomes of its vouchers"
     if product.withdrawn_at is not None:
@@ -110,6 +110,26 @@ def withdraw(*, product: Product, by: Caller, at: datetime, reason: str) -> None
     product.withdrawn_at, product.is_sold = at, False
     product.save(update_fields=["withdrawn_at", "is_sold"])
     trail.leave("product.withdrawn", product, brand_id=product.brand_id, by=by, at=at, details={"reason": reason})
+
+
+def substitute(*, product: Product, substitute_ids: Sequence[UUID]) -> None:
+    """
+    Name what takes the product's place in vouchers, in this order.
+
+    Runs inside the caller's transaction, on a product it has locked, and before it is withdrawn.
+
+    Raises:
+        SubstituteRefused: one of them is the product itself, another brand's, or not for sale.
+    """
+    assert connection.in_atomic_block, "substitutes come with the withdrawal"
+    for_sale = Product.objects.filter(brand_id=product.brand_id, is_sold=True, id__in=substitute_ids)
+    found = set(for_sale.exclude(id=product.id).values_list("id", flat=True))
+    if not substitute_ids or found != set(substitute_ids):
+        raise SubstituteRefused(param="substitutes")
+    ProductSubstitute.objects.bulk_create(
+        ProductSubstitute(product=product, substitute_id=one, position=position)
+        for position, one in enumerate(dict.fromkeys(substitute_ids))
+    )
 
 
 def lock(product_id: UUID) -> Product:

@@ -8,11 +8,14 @@ from uuid import uuid4
 from django.db import connection, transaction
 
 from config.kernel import audit
+from config.kernel.caller import MACHINE
 from orders.models import LedgerTransfer, Payment, Purchase, Refund
-from orders.services import refund_finishing
+from orders.services import recalls, refund_finishing
 from orders.services.issuing import issue_paid
 from orders.services.ledger import Posting, post
 from orders.services.refunds import refund_expired, request_refund
+from stores.models import Store
+from stores.services import opening
 from tests import factories
 from tests.factories import NOW
 from tests.orders import paid
@@ -58,7 +61,9 @@ def build() -> World:
         paid.purchase(offer=short)
     children = [(factories.terms(factories.deal(brand)), 2), (factories.terms(factories.deal(brand)), 1)]
     paid.purchase(offer=factories.offer(factories.bundle(brand, *children), price_fen=3_000))
-    issue_paid(limit=10, at=NOW)
+    closing = factories.store(brand)
+    paid.purchase(offer=offer(store_scope={"stores": [closing.public_id]}), quantity=2)
+    issue_paid(limit=20, at=NOW)
     paid.purchase(offer=lasting)
     paid.purchase(offer=lasting, status="accepted", paid_at=None)
     paid.purchase(offer=lasting, status="closed", paid_at=None, closed_at=NOW)
@@ -81,6 +86,7 @@ def build() -> World:
     _hold(counter, held, used)
     _give_away(counter)
     _sold_by_a_platform(counter)
+    _recall(closing)
     expire_due(limit=10, at=IN_THREE_DAYS)
     refund_expired(limit=1, at=IN_THREE_DAYS)
     with transaction.atomic():
@@ -98,6 +104,12 @@ def _give_away(counter: counters.Counter) -> None:
     grants.reverse(grant=made, request_id=uuid4(), by=granted.staff(counter.clerk), at=LATER)
     reverse_granted(at=LATER)
     granted.grant(counter.terms(), granted.to(*both), by=granted.staff(counter.clerk))
+
+
+def _recall(store: Store) -> None:
+    """The one store of some terms closes; of the two vouchers that are open on them one is given back, one waits."""
+    opening.close(store_id=store.pk, reason="租约到期", by=MACHINE, at=LATER)
+    recalls.refund_recalled(limit=1, at=LATER)
 
 
 def corrupt(statements: str) -> None:

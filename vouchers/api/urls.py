@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from vouchers.api import counter, deals, grants, offers, switches, wallet
+from vouchers.api import counter, deals, grants, offers, switches, wallet, withdrawing
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("deals", deals.Deals.as_view()),
@@ -20,6 +20,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("grants/preview", grants.GrantPreview.as_view()),
     path("grants/<str:grant>", grants.OneGrant.as_view()),
     path("grants/<str:grant>/reversal", grants.GrantReversal.as_view()),
+    path("products/<str:product>/terms", withdrawing.ProductTerms.as_view()),
+    path("products/<str:product>/vouchers", withdrawing.ProductVouchers.as_view()),
+    path("products/<str:product>/withdraw", withdrawing.WithdrawProduct.as_view()),
+    path("stores/<str:store>/only-here", withdrawing.StoreOnlyTerms.as_view()),
+    path("stores/<str:store>/only-here/vouchers", withdrawing.StoreOnlyVouchers.as_view()),
+    path("recalls", withdrawing.Recalls.as_view()),
     path("selling/stop", switches.StopSelling.as_view()),
     path("selling/resume", switches.ResumeSelling.as_view()),
     path("vouchers", wallet.Wallet.as_view()),

@@ -10,6 +10,7 @@ from vouchers.models.issuers import (
     IssuerVoucher,
 )
 from vouchers.models.offers import CustomerAllowance, DealStock, Offer, SellingSwitch
+from vouchers.models.recalls import Recall
 from vouchers.models.redemptions import Redemption, RedemptionRequest
 from vouchers.models.vouchers import CodeCounter, UseEnding, Voucher
 
@@ -29,6 +30,7 @@ __all__ = [
     "IssuerStore",
     "IssuerVoucher",
     "Offer",
+    "Recall",
     "Redemption",
     "RedemptionRequest",
     "SellingSwitch",

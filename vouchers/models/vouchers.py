@@ -94,6 +94,11 @@ class Voucher(PublicIdModel):
         indexes: ClassVar = [
             models.Index(fields=["customer"], name="voucher_by_customer"),
             models.Index(fields=["valid_until"], name="voucher_to_expire", condition=Q(status="issued")),
+            models.Index(
+                fields=["terms", "issued_at", "id"],
+                name="voucher_open_by_terms",
+                condition=Q(status__in=["issued", "held"]),
+            ),
         ]
 
 

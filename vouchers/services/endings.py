@@ -53,6 +53,11 @@ def refund_free_uses(voucher: Voucher, *, at: datetime) -> list[UseEnding]:
     return _end({voucher.id: False}, [voucher], expired_at=None, refunding_at=at)
 
 
+def refund_free_uses_of(vouchers: Sequence[Voucher], *, at: datetime) -> list[UseEnding]:
+    """``refund_free_uses`` for many locked vouchers."""
+    return _end({voucher.id: False for voucher in vouchers}, vouchers, expired_at=None, refunding_at=at)
+
+
 def expire_free_uses(
     vouchers: Sequence[Voucher], *, refund_follows: Mapping[UUID, bool], at: datetime
 ) -> list[UseEnding]:

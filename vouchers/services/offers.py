@@ -18,8 +18,9 @@ from vouchers.errors import (
     OfferInvalid,
     OfferNotFound,
     OfferStateRefuses,
+    TermsRecalled,
 )
-from vouchers.models import DealStock, DealTerms, Offer
+from vouchers.models import DealStock, DealTerms, Offer, Recall
 
 State = Offer.State
 
@@ -42,11 +43,13 @@ def create(
     Safe to retry: the same ``request_id`` with the same content is the same offer.
 
     Raises:
+        TermsRecalled: nobody can keep these terms any more.
         OfferInvalid: a price, limit or time that cannot be; names the field.
         DealStockExhausted: the deal has less than that free.
         IdempotencyConflict: ``request_id`` came before with other content.
     """
     deal = terms.deal
+    _require_not_recalled(terms.id)
     content = content_hash(
         terms=terms.id,
         price_fen=price_fen,
@@ -91,6 +94,7 @@ def open_offer(*, offer: Offer, by: Caller, at: datetime) -> Offer:
     Put a draft on sale; it sells from its ``opens_at``. Repeating changes nothing.
 
     Raises:
+        TermsRecalled: nobody can keep its terms any more.
         OfferStateRefuses: it is paused (resume it) or its sale has ended.
     """
     return _turn(offer, State.OPEN, of=(State.DRAFT,), act="offer.opened", by=by, at=at)
@@ -153,6 +157,21 @@ def change_allotment(*, offer: Offer, allotment: int, by: Caller, at: datetime) 
         return offer
 
 
+def close_all_of(*, terms_ids: Collection[UUID], by: Caller, at: datetime) -> list[Offer]:
+    """
+    Nothing more is sold under these terms; what is sold already is not touched. Returns the offers it closed.
+
+    Runs inside the caller's transaction, which knows why nobody could use what it sold. Locks in key order.
+    """
+    assert connection.in_atomic_block, "sales end together with their reason"
+    selling = Offer.objects.filter(terms_id__in=terms_ids, state__in=(State.DRAFT, State.OPEN, State.PAUSED))
+    offers = list(selling.order_by("id").select_for_update(no_key=True))
+    for offer in offers:
+        told = trail.change(offer, {"state": State.CLOSED, "closed_at": at})
+        trail.leave("offer.closed", offer, brand_id=offer.brand_id, by=by, at=at, details={"state": told["state"]})
+    return offers
+
+
 def drain(*, offer_ids: Collection[UUID], at: datetime) -> int:
     """
     Give what closed offers did not sell back to their deals, once; returns how many were drained.
@@ -187,9 +206,17 @@ def _turn(
             return offer
         if offer.state not in of:
             raise OfferStateRefuses(state=offer.state)
+        if to == State.OPEN:
+            # Under the offer's lock: a recall either comes before this look, or closes the offer after it.
+            _require_not_recalled(offer.terms_id)
         told = trail.change(offer, {"state": to, **times})
         trail.leave(act, offer, brand_id=offer.brand_id, by=by, at=at, details={"state": told["state"]})
         return offer
+
+
+def _require_not_recalled(terms_id: UUID) -> None:
+    if Recall.objects.filter(terms_id=terms_id).exists():
+        raise TermsRecalled
 
 
 def _take(deal_id: UUID, units: int) -> None:

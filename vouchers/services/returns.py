@@ -1,6 +1,6 @@
 """Unused uses on their way back to money: building blocks for the refunds of the app above."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -91,6 +91,27 @@ def begin_refunds_of_expired(*, limit: int, at: datetime) -> list[UseEnding]:
         begun = [row[0] for row in cursor.fetchall()]
     Voucher.objects.filter(endings__id__in=begun).update(status=Voucher.Status.REFUNDING)
     return list(UseEnding.objects.filter(id__in=begun).select_related("voucher").order_by("voucher_id", "serial"))
+
+
+def begin_refunds_of_terms(*, terms_ids: Collection[UUID], limit: int, at: datetime) -> list[UseEnding]:
+    """
+    ISSUED → REFUNDING for up to ``limit`` vouchers of terms that can be met no more, whatever those say of refunds.
+
+    Runs inside the caller's transaction. Claimed by state: what another has locked is left for the next time, as
+    is a voucher that is held; another issuer's are that issuer's to give back. Each ending carries its ``voucher``.
+    """
+    vouchers = claim_open(terms_ids, limit=limit)
+    return endings.refund_free_uses_of(vouchers, at=at) if vouchers else []
+
+
+def claim_open(terms_ids: Collection[UUID], *, limit: int) -> list[Voucher]:
+    """Up to ``limit`` vouchers of ours with a free use and none held, locked; those locked elsewhere are skipped."""
+    assert connection.in_atomic_block, "a lock ends with its transaction"
+    return list(
+        Voucher.objects.select_for_update(no_key=True, skip_locked=True).filter(
+            terms_id__in=terms_ids, status=Voucher.Status.ISSUED, issuer=Voucher.OWN
+        )[:limit]
+    )
 
 
 def finish_refund(*, voucher_ids: Sequence[UUID], at: datetime) -> None:

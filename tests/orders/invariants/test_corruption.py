@@ -119,7 +119,8 @@ CORRUPTIONS = {
     " DROP CONSTRAINT offer_state_agrees_with_its_times; UPDATE vouchers_offer SET state = 'closed'",
     "use_ending_has_a_reason": "ALTER TABLE vouchers_useending DROP CONSTRAINT use_ending_has_a_reason;"
     " UPDATE vouchers_useending SET expired_at = NULL",
-    "use_is_refunded_after_refunding": "UPDATE vouchers_useending SET refunding_at = refunded_at + interval '1 day'",
+    "use_is_refunded_after_refunding": "UPDATE vouchers_useending"
+    " SET refunding_at = refunded_at + interval '1 day' WHERE refunded_at IS NOT NULL",
     "redemption_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'voucher.redeem'",
     "reversal_has_its_trail": "UPDATE kernel_auditentry SET actor_id = gen_random_uuid() WHERE act = 'voucher.reverse'",
     "refund_request_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'voucher.refund'",
@@ -132,6 +133,11 @@ CORRUPTIONS = {
         INSERT INTO stores_webhooksubscription (id, brand_id, url, secret_encrypted, topics, created_at)
             SELECT gen_random_uuid(), id, 'https://example.com', '', '{vouchers.issued}', created_at FROM stores_brand;
         UPDATE kernel_outboxmessage SET dispatched_at = occurred_at
+    """,
+    "recall_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'recall.begun'",
+    "recalled_terms_are_not_sold": """
+        UPDATE vouchers_offer offer SET state = 'open', closed_at = NULL
+        FROM vouchers_recall recall WHERE recall.terms_id = offer.terms_id
     """,
 }
 
