@@ -1,8 +1,8 @@
 """Issuing: paid purchases become vouchers, hundreds at a time."""
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -38,8 +38,7 @@ UPDATE orders_purchase SET status = 'issued', issued_at = %(at)s WHERE id = ANY(
 MOST_VOUCHERS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Paid:
+class _Paid(NamedTuple):
     """A purchase this transaction holds the lock of."""
 
     id: UUID
@@ -107,7 +106,7 @@ def _within(purchases: list[_Paid], reserved: dict[UUID, int]) -> list[_Paid]:
 
 
 def _issue(purchases: list[_Paid], *, numbers: code_numbers.CodeNumbers, at: datetime) -> None:
-    vouchers = issuing.issue(
+    issuing.issue(
         [
             IssueOrder(
                 source_kind=Voucher.Source.PURCHASE,
@@ -125,7 +124,10 @@ def _issue(purchases: list[_Paid], *, numbers: code_numbers.CodeNumbers, at: dat
         at=at,
     )
     by_brand = Counter(purchase.brand_id for purchase in purchases)
-    issued_to = Counter(voucher.brand_id for voucher in vouchers)
+    unit_of = units(purchase.terms_id for purchase in purchases)
+    vouchers: Counter[UUID] = Counter()
+    for purchase in purchases:
+        vouchers[purchase.brand_id] += purchase.quantity * len(unit_of[purchase.terms_id])
     acts = [
         Act(
             act="purchases.issued",
@@ -135,7 +137,7 @@ def _issue(purchases: list[_Paid], *, numbers: code_numbers.CodeNumbers, at: dat
             subject_id=None,
             brand_id=brand_id,
             subject_count=count,
-            details={"vouchers": issued_to[brand_id]},
+            details={"vouchers": vouchers[brand_id]},
         )
         for brand_id, count in by_brand.items()
     ]

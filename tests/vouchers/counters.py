@@ -53,7 +53,8 @@ class Counter:
         numbers = range(self._next_number, self._next_number + count)
         self._next_number += count
         with transaction.atomic():
-            return issuing.issue([order], numbers=CodeNumbers({self.brand.id: numbers}), at=NOW)
+            issued = issuing.issue([order], numbers=CodeNumbers({self.brand.id: numbers}), at=NOW)
+        return list(Voucher.objects.filter(id__in=issued).order_by("ordinal"))
 
     def voucher(self, terms: DealTerms | None = None, **fields: Any) -> Voucher:
         [voucher] = self.vouchers(terms, **fields)

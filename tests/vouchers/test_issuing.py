@@ -61,7 +61,9 @@ def issue(*orders: IssueOrder) -> list[Voucher]:
         for first in [Voucher.objects.filter(brand_id=brand_id).count()]
     }
     with transaction.atomic():
-        return issuing.issue(orders, numbers=code_numbers.CodeNumbers(ranges), at=NOW)
+        issued = issuing.issue(orders, numbers=code_numbers.CodeNumbers(ranges), at=NOW)
+    stored = Voucher.objects.in_bulk(issued)
+    return [stored[voucher_id] for voucher_id in issued]
 
 
 def test_each_unit_becomes_a_voucher_of_the_source(terms: DealTerms, customer: Customer) -> None:
@@ -73,9 +75,6 @@ def test_each_unit_becomes_a_voucher_of_the_source(terms: DealTerms, customer: C
     assert [voucher.id for voucher in stored] == [voucher.id for voucher in issued]
     assert [voucher.ordinal for voucher in stored] == [1, 2, 3]
     assert {(v.paid_fen, v.uses_left, v.status, v.customer_id) for v in stored} == {(990, 1, "issued", customer.id)}
-    for written, returned in zip(stored, issued, strict=True):
-        for field in Voucher._meta.concrete_fields:
-            assert getattr(written, field.attname) == getattr(returned, field.attname), field.attname
 
 
 def test_codes_are_the_brands_own_sequence_under_its_key(terms: DealTerms, customer: Customer) -> None:
