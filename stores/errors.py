@@ -292,6 +292,12 @@ class MenuFileRefused(ListRefused):
     en = "{count} problems; no product was imported. Mend the lines named and send the file again."
 
 
+class StockRuleInvalid(Invalid):
+    code = "stock_rule_invalid"
+    zh = "库存方式与填写的数量不符"
+    en = "A daily limit goes with the mode daily_limit, and a count with the mode counted."
+
+
 class WebhookNotFound(NotFound):
     code = "webhook_not_found"
     zh = "没有这个 Webhook 订阅"

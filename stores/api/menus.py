@@ -86,7 +86,7 @@ class StoreMenu(APIView):
         found = Store.objects.filter(id=ids.parse(Store.PREFIX, store)).exclude(status=Store.Status.CLOSED).first()
         if found is None:
             raise StoreNotFound
-        return Response(MenuAnswer(shown(queries.menu_of(found))).data)
+        return Response(MenuAnswer(shown(queries.menu_of(found, at=timezone.now()))).data)
 
 
 class ProductSoldOutHere(APIView):

@@ -19,6 +19,7 @@ from stores.api import (
     regions,
     sign_in,
     staff,
+    stock,
     stores,
     webhooks,
 )
@@ -47,6 +48,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("stores/<str:store>/products/<str:product>/sold-out", menus.ProductSoldOutHere.as_view()),
     path("stores/<str:store>/products/<str:product>/back", menus.ProductBackHere.as_view()),
     path("stores/<str:store>/products/<str:product>/price", menus.ProductPriceHere.as_view()),
+    path("stores/<str:store>/products/<str:product>/stock", stock.StockHere.as_view()),
     path("stores/<str:store>/options/<str:option>/sold-out", menus.OptionSoldOutHere.as_view()),
     path("stores/<str:store>/options/<str:option>/back", menus.OptionBackHere.as_view()),
     path("stores/<str:store>/options/<str:option>/price", menus.OptionPriceHere.as_view()),

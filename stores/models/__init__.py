@@ -13,6 +13,7 @@ from stores.models.products import (
     StoreOption,
     StoreProduct,
 )
+from stores.models.stock import DailyTally, StockLevel, StockMode, StockMovement, StockReservation
 from stores.models.webhooks import WebhookDelivery, WebhookSubscription
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Brand",
     "Customer",
     "CustomerIdentity",
+    "DailyTally",
     "Device",
     "HolidayCalendar",
     "Invitation",
@@ -32,6 +34,10 @@ __all__ = [
     "Region",
     "SettlementEntity",
     "Staff",
+    "StockLevel",
+    "StockMode",
+    "StockMovement",
+    "StockReservation",
     "Store",
     "StoreEntity",
     "StoreGroup",

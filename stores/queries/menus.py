@@ -3,14 +3,16 @@
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from django.db.models import F, FilteredRelation, Q
+from django.db.models import Case, F, FilteredRelation, IntegerField, Q, When
 from django.db.models.functions import Coalesce
 
 from config.kernel.ids import public
+from stores.business_days import business_date
 from stores.errors import OptionNotFound, OptionsDoNotFit, ProductNotFound, ProductSoldOut
-from stores.models import Option, OptionGroup, Product, ProductOptionGroup, Store
+from stores.models import Option, OptionGroup, Product, ProductOptionGroup, StockMode, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +121,14 @@ class Menu:
         return Chosen(product, tuple(chosen))
 
 
-def menu_of(store: Store) -> Menu:
+def menu_of(store: Store, *, at: datetime) -> Menu:
     """
     The menu of a store: four statements, however long it is.
 
     Withdrawn products and those that the brand does not sell are not on it; what the store alone has run out
-    of is, and says so.
+    of is, and says so: switched off, counted and none left, or past its limit of the business day.
     """
+    today = business_date(hours=store.hours, zone=store.zone, at=at)
     groups = _groups(store)
     asked: defaultdict[UUID, list[MenuGroup]] = defaultdict(list)
     links = ProductOptionGroup.objects.filter(product__brand_id=store.brand_id).order_by("position", "id")
@@ -135,6 +138,15 @@ def menu_of(store: Store) -> Menu:
         here=FilteredRelation("store_products", condition=Q(store_products__store=store)),
         price_here=Coalesce(F("here__price_fen"), F("price_fen")),
         sold_out_here=F("here__sold_out_at"),
+        level=FilteredRelation("stock_levels", condition=Q(stock_levels__store=store)),
+        tally=FilteredRelation(
+            "daily_tallies", condition=Q(daily_tallies__store=store, daily_tallies__business_date=today)
+        ),
+        left_here=Case(
+            When(level__mode=StockMode.COUNTED, then=F("level__on_hand") - F("level__reserved")),
+            When(level__mode=StockMode.DAILY_LIMIT, then=F("level__daily_limit") - Coalesce(F("tally__taken"), 0)),
+            output_field=IntegerField(),
+        ),
     )
     return Menu(
         store_id=store.id,
@@ -146,7 +158,8 @@ def menu_of(store: Store) -> Menu:
                 name_en=product.name_en,
                 categories=tuple(product.categories),
                 price_fen=product.price_here,
-                is_sold_out=product.sold_out_here is not None,
+                is_sold_out=product.sold_out_here is not None
+                or (product.left_here is not None and product.left_here <= 0),
                 groups=tuple(asked[product.id]),
             )
             for product in here.order_by("position", "code")

@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import models
+
 from config.kernel import audit
 from config.kernel.caller import Caller
 from config.kernel.ids import PublicIdModel
@@ -25,7 +27,7 @@ def leave(
     )
 
 
-def change(row: PublicIdModel, changes: dict[str, Any]) -> dict[str, Any]:
+def change(row: models.Model, changes: dict[str, Any]) -> dict[str, Any]:
     """
     Set and save the fields of ``changes`` that differ; what they were and are, for the trail.
 

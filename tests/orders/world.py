@@ -19,6 +19,7 @@ from stores.services import opening
 from tests import factories
 from tests.factories import NOW
 from tests.orders import paid
+from tests.stores import stocked
 from tests.vouchers import counters, fake_platform, granted
 from tests.vouchers.counters import Counter
 from tests.vouchers.fake_platform import FakePlatform
@@ -87,12 +88,20 @@ def build() -> World:
     _give_away(counter)
     _sold_by_a_platform(counter)
     _recall(closing)
+    _reserve(counter)
     expire_due(limit=10, at=IN_THREE_DAYS)
     refund_expired(limit=1, at=IN_THREE_DAYS)
     with transaction.atomic():
         _pay_again(redeemed)
         leave_trail_of_captures()
     return World(redeemed=redeemed)
+
+
+def _reserve(counter: counters.Counter) -> None:
+    """Cups that are counted and cups with a limit a day: promised to one order, given back by another."""
+    counted, limited = (stocked.keep(counter.store, mode) for mode in ("counted", "daily_limit"))
+    stocked.reserve(counter.store, {counted: 2, limited: 3})
+    stocked.release(stocked.reserve(counter.store, {counted: 1, limited: 1}))
 
 
 def _give_away(counter: counters.Counter) -> None:

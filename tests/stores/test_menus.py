@@ -48,7 +48,7 @@ class Shop:
         return {"store_id": self.store.id, "by": BY, "at": NOW, **said}
 
     def menu(self, store: Store | None = None) -> Menu:
-        return menu_of(store or self.store)
+        return menu_of(store or self.store, at=NOW)
 
 
 @pytest.fixture

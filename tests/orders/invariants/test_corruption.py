@@ -106,6 +106,12 @@ CORRUPTIONS = {
     " expired_at = now()",
     "breakage_is_posted": "DELETE FROM orders_ledgertransfer WHERE kind = 'breakage'",
     "transfer_has_its_source": "UPDATE orders_ledgertransfer SET source_id = gen_random_uuid() WHERE kind = 'issue'",
+    # I8
+    "stock_on_hand_is_its_movements": "UPDATE stores_stocklevel SET on_hand = on_hand + 1 WHERE mode = 'counted'",
+    "stock_reserved_is_its_open_reservations": "DELETE FROM stores_stockreservation WHERE mode = 'counted'",
+    "daily_tally_is_its_reservations": "UPDATE stores_dailytally SET taken = taken + 1",
+    "reservation_ends_with_its_state": "UPDATE stores_stockreservation SET ended_at = reserved_at - interval '1 day'"
+    " WHERE state = 'released'",
     # I9
     "purchase_status_agrees_with_its_times": "ALTER TABLE orders_purchase"
     " DROP CONSTRAINT purchase_status_agrees_with_its_times;"

@@ -1,0 +1,66 @@
+"""I8: what a store has and what it has promised are the sum of what happened."""
+
+from orders.invariants.check import Check, Invariant
+
+INVARIANT = Invariant(
+    "I8",
+    "inventory: on_hand = movements, reserved = open reservations, a day's tally = what it promised",
+    (
+        Check(
+            "stock_levels",
+            """
+            SELECT coalesce(level.store_id, reserved.store_id, moved.store_id) AS store,
+                   coalesce(level.product_id, reserved.product_id, moved.product_id) AS product,
+                   level.on_hand, level.reserved, coalesce(reserved.units, 0) AS promised,
+                   coalesce(moved.units, 0) AS moved
+            FROM stores_stocklevel level
+            FULL JOIN (
+                SELECT store_id, product_id, sum(quantity) AS units FROM stores_stockreservation
+                WHERE state = 'open' AND mode = 'counted' GROUP BY store_id, product_id
+            ) AS reserved ON reserved.store_id = level.store_id AND reserved.product_id = level.product_id
+            FULL JOIN (
+                SELECT store_id, product_id, sum(quantity) AS units FROM stores_stockmovement
+                GROUP BY store_id, product_id
+            ) AS moved ON moved.store_id = coalesce(level.store_id, reserved.store_id)
+                AND moved.product_id = coalesce(level.product_id, reserved.product_id)
+            """,
+            {
+                "stock_on_hand_is_its_movements": "on_hand = moved",
+                "stock_reserved_is_its_open_reservations": "reserved = promised",
+            },
+            {"on_hand": "sum(on_hand)", "reserved": "sum(reserved)"},
+            in_slices=False,
+        ),
+        Check(
+            "daily_tallies",
+            """
+            SELECT coalesce(tally.store_id, promised.store_id) AS store,
+                   coalesce(tally.product_id, promised.product_id) AS product,
+                   coalesce(tally.business_date, promised.business_date) AS day,
+                   coalesce(tally.taken, 0) AS taken, coalesce(promised.units, 0) AS promised
+            FROM stores_dailytally tally
+            FULL JOIN (
+                SELECT store_id, product_id, business_date, sum(quantity) AS units FROM stores_stockreservation
+                WHERE state <> 'released' AND mode = 'daily_limit' GROUP BY store_id, product_id, business_date
+            ) AS promised ON promised.store_id = tally.store_id AND promised.product_id = tally.product_id
+                AND promised.business_date = tally.business_date
+            """,
+            {"daily_tally_is_its_reservations": "taken = promised"},
+            {"taken": "sum(taken)"},
+            in_slices=False,
+        ),
+        Check(
+            "reservations",
+            """
+            SELECT id AS reservation, state, reserved_at, ended_at FROM stores_stockreservation
+            """,
+            {
+                "reservation_ends_with_its_state": (
+                    "(state = 'open') = (ended_at IS NULL) AND (ended_at IS NULL OR ended_at >= reserved_at)"
+                ),
+            },
+            {"open": "count(*) FILTER (WHERE state = 'open')"},
+            in_slices=False,
+        ),
+    ),
+)

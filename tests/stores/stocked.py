@@ -1,0 +1,47 @@
+"""Products a store keeps count of, and what is promised of them."""
+
+from uuid import UUID, uuid4
+
+from django.db import transaction
+
+from config.kernel.caller import Caller, CallerKind
+from stores.business_days import business_date
+from stores.models import Product, StockMode, StockReservation, Store
+from stores.services import stock, stock_keeping
+from stores.services.stock_keeping import StockRule
+from tests import factories
+from tests.factories import NOW
+
+MANAGER = Caller(kind=CallerKind.STAFF, id=uuid4())
+
+
+def keep(store: Store, mode: str, *, product: Product | None = None, units: int = 10) -> Product:
+    """A product kept in ``mode`` with ``units`` of it."""
+    product = product or factories.product(store.brand)
+    rule = StockRule(
+        StockMode(mode),
+        daily_limit=units if mode == "daily_limit" else None,
+        on_hand=units if mode == "counted" else None,
+    )
+    stock_keeping.keep(store_id=store.id, product_id=product.id, rule=rule, by=MANAGER, at=NOW)
+    return product
+
+
+def reserve(store: Store, quantities: dict[Product, int], *, order_id: UUID | None = None) -> UUID:
+    """Promised to one order, whose id comes back."""
+    order_id = order_id or uuid4()
+    with transaction.atomic():
+        stock.reserve(
+            store_id=store.id,
+            business_date=business_date(hours=store.hours, zone=store.zone, at=NOW),
+            quantities={product.id: count for product, count in quantities.items()},
+            source_kind=StockReservation.Source.STORE_ORDER,
+            source_id=order_id,
+            at=NOW,
+        )
+    return order_id
+
+
+def release(order_id: UUID) -> int:
+    with transaction.atomic():
+        return stock.release(source_kind=StockReservation.Source.STORE_ORDER, source_ids=[order_id], at=NOW)
