@@ -4,11 +4,13 @@ import asyncio
 import math
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
+from django.db import connection
 
 from config.kernel import ids, limits
 from config.kernel.errors import DomainError, TooManyRequests
@@ -19,8 +21,11 @@ from stores.models import Store
 from vouchers.api import misses
 from vouchers.errors import VoucherNotFound
 from vouchers.queries.answers import Redeemed, RedeemedUse
+from vouchers.queries.issuer_requests import RequestState
+from vouchers.services.issuer_redemption import redeem_elsewhere
 from vouchers.services.redemption import RedeemRequest, redeem_batch
 
+PLATFORM_CALLS_AT_ONCE = 8
 Code = Annotated[str, msgspec.Meta(max_length=64)]
 
 
@@ -44,6 +49,7 @@ class Redeeming:
         self.redeeming: GroupCommit[RedeemRequest, Redeemed] = GroupCommit("redeem", redeem, largest_batch=128)
         self.groups: list[GroupCommit[Any, Any]] = [self.redeeming]
         self.guesses = Guesses()
+        self._platforms = ThreadPoolExecutor(PLATFORM_CALLS_AT_ONCE, thread_name_prefix="platform")
 
     async def redeem(self, call: Call, store: str) -> None:
         who, who_id = await counter_of(call, at=datetime.now(UTC))
@@ -62,10 +68,24 @@ class Redeeming:
         )
         try:
             done = await self.redeeming.submit(asked)
-        except VoucherNotFound:
-            await self.guesses.count(who_id, address)
-            raise
+        except VoucherNotFound as miss:
+            await self._redeem_elsewhere(call, asked, miss, who_id)
+            return
         await call.answer(200 if done.is_repeat else 201, _answer(done, store))
+
+    async def _redeem_elsewhere(self, call: Call, asked: RedeemRequest, miss: VoucherNotFound, who_id: UUID) -> None:
+        """What is not ours may be a platform's, which may take seconds: beside the batches, in a thread of its own."""
+        loop = asyncio.get_running_loop()
+        try:
+            state = await loop.run_in_executor(self._platforms, _at_a_platform, asked, miss)
+        except VoucherNotFound:
+            await self.guesses.count(who_id, call.address)
+            raise
+        store = state.store_public_id
+        if state.is_decided:
+            await call.answer(200 if state.is_repeat else 201, _answer(state, store))
+        else:
+            await call.answer(202, _undecided(state))
 
 
 class Guesses:
@@ -102,7 +122,30 @@ class Guesses:
                 self._closed_until[key] = now + left.wait_seconds
 
 
-def _answer(done: Redeemed, store: str) -> dict[str, Any]:
+def _at_a_platform(asked: RedeemRequest, miss: VoucherNotFound) -> RequestState:
+    try:
+        return redeem_elsewhere(asked, miss, at=datetime.now(UTC))
+    finally:
+        connection.close()  # these threads are seldom needed, and would keep it for good
+
+
+def _undecided(state: RequestState) -> dict[str, Any]:
+    return {
+        "request": state.public_id,
+        "store": state.store_public_id,
+        "issuer": state.issuer,
+        "outcome": state.outcome,
+        "bill_fen": state.bill_fen,
+        "held_uses": state.held_uses,
+        "redemptions": [],
+        "reason_code": state.reason_code,
+        "reason": state.reason,
+        "requested_at": state.requested_at,
+        "decided_at": state.decided_at,
+    }
+
+
+def _answer(done: Redeemed | RequestState, store: str) -> dict[str, Any]:
     return {
         "request": done.public_id,
         "store": store,

@@ -25,11 +25,12 @@ from stores.queries import store_at_counter
 from vouchers import errors
 from vouchers.api import misses
 from vouchers.codes import masked
-from vouchers.models import Deal, Redemption, Voucher
-from vouchers.queries import counter
+from vouchers.models import Deal, Redemption, RedemptionRequest, Voucher
+from vouchers.queries import counter, issuer_requests
 from vouchers.queries.answers import Redeemed, RedeemedUse
 from vouchers.queries.counter import Prepared
-from vouchers.services import redemption, reversal
+from vouchers.queries.issuer_requests import RequestState
+from vouchers.services import issuer_redemption, issuer_reversal, preparing
 from vouchers.services.redemption import RedeemRequest
 from vouchers.services.redemption_batch import MOST_AT_ONCE
 
@@ -75,6 +76,7 @@ class PreparedVoucher(serializers.Serializer[Any]):
 
     code = serializers.CharField(help_text="Full where it is usable: what redeeming takes. Masked otherwise.")
     voucher = serializers.CharField(allow_null=True)
+    issuer = serializers.CharField(allow_null=True, help_text="Who sold it; `own` is this site.")
     title = serializers.CharField(allow_null=True)
     kind = serializers.ChoiceField(choices=Deal.Kind.choices, allow_null=True)
     status = serializers.ChoiceField(choices=Voucher.Status.choices, allow_null=True)
@@ -108,13 +110,32 @@ class RedemptionSerializer(serializers.Serializer[RedeemedUse]):
     reversed_at = serializers.DateTimeField(allow_null=True)
 
 
-class RedeemAnswer(serializers.Serializer[Redeemed]):
+class RedeemAnswer(serializers.Serializer[Redeemed | RequestState]):
     """The request that was done."""
 
     request = serializers.CharField(source="public_id")
     store = serializers.CharField(source="store_public_id")
     bill_fen = serializers.IntegerField(allow_null=True)
     redemptions = RedemptionSerializer(many=True, source="uses")
+
+
+class RequestAnswer(serializers.Serializer[RequestState]):
+    """
+    A redemption request as it is now. While it is `pending` (the platform looks at a risk, up to 48 h) or
+    `unknown` (it has not answered) its uses are held and it has no redemptions; ask again in a while.
+    """
+
+    request = serializers.CharField(source="public_id")
+    store = serializers.CharField(source="store_public_id")
+    issuer = serializers.CharField(help_text="Who sold the vouchers; `own` is this site.")
+    outcome = serializers.ChoiceField(choices=RedemptionRequest.Outcome.choices)
+    bill_fen = serializers.IntegerField(allow_null=True)
+    held_uses = serializers.IntegerField()
+    redemptions = RedemptionSerializer(many=True, source="uses")
+    reason_code = serializers.CharField(help_text="Of a refusal, in the platform's numbers; empty otherwise.")
+    reason = serializers.CharField()
+    requested_at = serializers.DateTimeField()
+    decided_at = serializers.DateTimeField(allow_null=True)
 
 
 class StoreRedemption(serializers.Serializer[Redemption]):
@@ -148,7 +169,7 @@ class ReversalAnswer(serializers.Serializer[Redemption]):
     serial = serializers.IntegerField()
     amount_fen = serializers.IntegerField()
     redeemed_at = serializers.DateTimeField()
-    reversed_at = serializers.DateTimeField()
+    reversed_at = serializers.DateTimeField(allow_null=True, help_text="Null while a platform has not decided (202).")
     uses_left = serializers.IntegerField(source="voucher.uses_left")
     valid_until = serializers.DateTimeField(source="voucher.valid_until")
 
@@ -160,7 +181,15 @@ class PrepareRedemption(APIView):
         request=PrepareRequest,
         responses={
             200: PrepareAnswer,
-            **errors_of(StoreNotFound, NotAllowed, errors.QrExpired, errors.QrNotOurs, errors.VoucherNotFound),
+            **errors_of(
+                StoreNotFound,
+                NotAllowed,
+                errors.QrExpired,
+                errors.QrNotOurs,
+                errors.VoucherNotFound,
+                errors.IssuerDoesNotAnswer,
+                errors.IssuerProductUnknown,
+            ),
         },
         auth=only("staffToken", "counterToken", "apiKey"),
         tags=["counter"],
@@ -174,9 +203,9 @@ class PrepareRedemption(APIView):
         here = store_at_counter(store, by, at=at)
         bill_fen = asked.get("bill_fen")
         if "qr" in asked:
-            prepared = counter.prepare_qr(store=here, text=asked["qr"], bill_fen=bill_fen, at=at)
+            prepared = preparing.prepare_qr(store=here, text=asked["qr"], bill_fen=bill_fen, at=at)
         else:
-            prepared = counter.prepare(store=here, codes=asked["codes"], bill_fen=bill_fen, at=at)
+            prepared = preparing.prepare(store=here, codes=asked["codes"], bill_fen=bill_fen, at=at)
         misses.count(sum(one.voucher is None for one in prepared), clerk_id=caller_id(by), address=address)
         language = language_of(request.headers.get("Accept-Language", ""))
         return Response({"vouchers": [_shown(one, language) for one in prepared]})
@@ -190,7 +219,13 @@ class StoreRedemptions(APIView):
         responses={
             200: RedeemAnswer,
             201: RedeemAnswer,
+            202: RequestAnswer,
             **errors_of(
+                errors.IssuerAlone,
+                errors.StoreNotAtIssuer,
+                errors.IssuerProductUnknown,
+                errors.IssuerDoesNotAnswer,
+                errors.RefusedByIssuer,
                 errors.ClerkNotAtStore,
                 errors.StoreClosedForGood,
                 errors.StorePaused,
@@ -222,10 +257,12 @@ class StoreRedemptions(APIView):
         misses.require_room(clerk_id=caller_id(by), address=address)
         wanted = RedeemRequest(parse(Store.PREFIX, store), by, tuple(asked["codes"]), asked.get("bill_fen"), key)
         try:
-            done = redemption.redeem_one(wanted, at=at)
+            done = issuer_redemption.redeem_wherever(wanted, at=at)
         except errors.VoucherNotFound:
             misses.count(1, clerk_id=caller_id(by), address=address)
             raise
+        if isinstance(done, RequestState) and not done.is_decided:
+            return Response(RequestAnswer(done).data, status=202)
         return Response(RedeemAnswer(done).data, status=200 if done.is_repeat else 201)
 
     @extend_schema(
@@ -254,7 +291,10 @@ class Reversal(APIView):
         responses={
             200: ReversalAnswer,
             201: ReversalAnswer,
+            202: ReversalAnswer,
             **errors_of(
+                errors.ReversalUndecided,
+                errors.RefusedByIssuer,
                 errors.RedemptionNotFound,
                 errors.RedemptionBelongsToOrder,
                 errors.RedemptionAlreadyReversed,
@@ -269,13 +309,29 @@ class Reversal(APIView):
     def post(self, request: Request, redemption: str) -> Response:
         """POST /api/v1/redemptions/{redemption}/reversal"""
         by, at = counter_caller(request), timezone.now()
-        undone = reversal.reverse(
+        undoing = issuer_reversal.reverse_wherever(
             redemption_id=parse(Redemption.PREFIX, redemption),
             operator=by,
             request_id=idempotency_key(request),
             at=at,
         )
-        return Response(ReversalAnswer(undone).data, status=201 if undone.reversed_at == at else 200)
+        if not undoing.is_decided:
+            return Response(ReversalAnswer(undoing.redemption).data, status=202)
+        return Response(ReversalAnswer(undoing.redemption).data, status=200 if undoing.is_repeat else 201)
+
+
+class OneRequest(APIView):
+    @extend_schema(
+        operation_id="get_redemption_request",
+        summary="What became of a redemption that a platform decides",
+        responses={200: RequestAnswer, **errors_of(errors.RequestNotFound)},
+        auth=only("staffToken", "counterToken", "apiKey"),
+        tags=["counter"],
+    )
+    def get(self, request: Request, redemption_request: str) -> Response:
+        """GET /api/v1/redemption-requests/{request}"""
+        asked = issuer_requests.for_counter(redemption_request, counter_caller(request), at=timezone.now())
+        return Response(RequestAnswer(asked).data)
 
 
 def _shown(prepared: Prepared, language: str) -> dict[str, Any]:
@@ -284,6 +340,7 @@ def _shown(prepared: Prepared, language: str) -> dict[str, Any]:
     return {
         "code": masked(prepared.code) if refusal else prepared.code,
         "voucher": voucher.public_id if voucher else None,
+        "issuer": voucher.issuer if voucher else None,
         "title": terms.title if terms else None,
         "kind": terms.kind if terms else None,
         "status": voucher.status if voucher else None,

@@ -33,5 +33,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vouchers/<str:voucher>/qr", wallet.VoucherQr.as_view()),
     path("stores/<str:store>/redemptions/prepare", counter.PrepareRedemption.as_view()),
     path("stores/<str:store>/redemptions", counter.StoreRedemptions.as_view()),
+    path("redemption-requests/<str:redemption_request>", counter.OneRequest.as_view()),
     path("redemptions/<str:redemption>/reversal", counter.Reversal.as_view()),
 ]

@@ -27,6 +27,7 @@ class VoucherSerializer(serializers.Serializer[Any]):
     """A voucher in her wallet. The code is hers alone: whoever has it can use it."""
 
     id = serializers.CharField()
+    issuer = serializers.CharField(help_text="Who sold it; `own` is this site.")
     code = serializers.CharField()
     title = serializers.CharField()
     kind = serializers.ChoiceField(choices=Deal.Kind.choices)
@@ -146,6 +147,7 @@ class VoucherQr(APIView):
 def _voucher(voucher: Voucher, terms: Terms) -> dict[str, Any]:
     return {
         "id": voucher.public_id,
+        "issuer": voucher.issuer,
         "code": voucher.code,
         "title": terms.title,
         "kind": terms.kind,

@@ -40,7 +40,7 @@ def prepare(*, store: ClerkStore, codes: Sequence[str], bill_fen: int | None, at
     typed = list(dict.fromkeys(normalise(code) for code in codes))
     known = [code for code in typed if is_well_formed(code)]
     found = {voucher.code: voucher for voucher in _own(store).filter(code__in=known)}
-    return _judged([(code, found.get(code)) for code in typed], store=store, bill_fen=bill_fen, at=at)
+    return judged([(code, found.get(code)) for code in typed], store=store, bill_fen=bill_fen, at=at)
 
 
 def prepare_qr(*, store: ClerkStore, text: str, bill_fen: int | None, at: datetime) -> list[Prepared]:
@@ -64,7 +64,7 @@ def prepare_qr(*, store: ClerkStore, text: str, bill_fen: int | None, at: dateti
         .order_by("ordinal")[: MOST_SHOWN - 1]
     )
     shown = [(voucher.code, voucher) for voucher in (named, *bought_together)]
-    return _judged(shown, store=store, bill_fen=bill_fen, at=at)
+    return judged(shown, store=store, bill_fen=bill_fen, at=at)
 
 
 def redemptions_of_store(store: ClerkStore) -> QuerySet[Redemption]:
@@ -81,12 +81,18 @@ def _own(store: ClerkStore) -> QuerySet[Voucher]:
     return Voucher.objects.filter(brand_id=store.brand_id, issuer=Voucher.OWN)
 
 
-def _judged(
-    shown: Sequence[tuple[str, Voucher | None]], *, store: ClerkStore, bill_fen: int | None, at: datetime
+def judged(
+    shown: Sequence[tuple[str, Voucher | None]],
+    *,
+    store: ClerkStore,
+    bill_fen: int | None,
+    at: datetime,
+    issuer: str = Voucher.OWN,
 ) -> list[Prepared]:
+    """Each of these codes of one issuer with its verdict."""
     known = [voucher for _, voucher in shown if voucher]
     with transaction.atomic(), pipelined() as send:
-        asked = send_facts(send, keys=(), codes=[(store.store_id, voucher.code) for voucher in known])
+        asked = send_facts(send, keys=(), codes=[(store.store_id, voucher.code) for voucher in known], issuer=issuer)
     facts = facts_of(asked, terms_ids={voucher.terms_id for voucher in known})
     prepared = []
     for position, (code, voucher) in enumerate(shown):

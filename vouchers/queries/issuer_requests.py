@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from config.kernel.ids import public
+from config.kernel.ids import parse, public
 from stores.models import Store
+from stores.permissions import Permission
+from stores.queries import Who, stores_for_clerks
+from vouchers import errors
 from vouchers.models import RedemptionRequest, Voucher
 from vouchers.queries.answers import RedeemedUse, redeemed_use
 from vouchers.queries.frozen_terms import terms
@@ -43,6 +46,20 @@ class RequestState:
     @property
     def is_decided(self) -> bool:
         return self.outcome in (RedemptionRequest.Outcome.DONE, RedemptionRequest.Outcome.REFUSED)
+
+
+def for_counter(public_id: str, who: Who, *, at: datetime) -> RequestState:
+    """
+    A redemption request, for whoever may see what is redeemed at its store.
+
+    Raises:
+        MalformedId: not a request's id.
+        RequestNotFound: not there, or not hers to see.
+    """
+    request = RedemptionRequest.objects.filter(pk=parse(RedemptionRequest.PREFIX, public_id)).first()
+    if request is None or not stores_for_clerks([(request.store_id, who)], at, permission=Permission.VIEW_REDEMPTIONS):
+        raise errors.RequestNotFound
+    return state_of(request.id, is_repeat=True)
 
 
 def state_of(request_id: UUID, *, is_repeat: bool) -> RequestState:

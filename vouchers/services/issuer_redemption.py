@@ -14,14 +14,15 @@ from stores.models import Store
 from stores.queries import ClerkStore, stores_for_clerks
 from vouchers import errors
 from vouchers.codes import masked, normalise
-from vouchers.models import Hold, IssuerCall, IssuerStore, RedemptionRequest, Voucher
+from vouchers.models import Hold, IssuerAccount, IssuerCall, IssuerStore, RedemptionRequest, Voucher
 from vouchers.queries import terms as terms_of
+from vouchers.queries.answers import Redeemed
 from vouchers.queries.facts import Story, facts_of, send_facts
 from vouchers.queries.issuer_requests import RequestState, state_of
 from vouchers.queries.refusals import explained, with_nearest
 from vouchers.services import holds, issuer_calls, issuer_import, voucher_locks
 from vouchers.services.actors import actor_of
-from vouchers.services.redemption import RedeemRequest
+from vouchers.services.redemption import RedeemRequest, redeem_one
 from vouchers.services.redemption_batch import MOST_AT_ONCE
 from vouchers.verdict import refusal_of
 
@@ -73,6 +74,34 @@ def redeem(request: RedeemRequest, *, at: datetime) -> RequestState:
     if state.outcome == RedemptionRequest.Outcome.REFUSED:
         raise errors.RefusedByIssuer(issuer=state.issuer, reason=state.reason, reason_code=state.reason_code)
     return state
+
+
+def redeem_wherever(request: RedeemRequest, *, at: datetime) -> Redeemed | RequestState:
+    """
+    Redeem our own vouchers, or else what a platform of the brand's sold: what a counter's edge calls.
+
+    Raises:
+        DomainError: whatever ``redemption.redeem`` or ``redeem`` raises.
+    """
+    try:
+        return redeem_one(request, at=at)
+    except errors.VoucherNotFound as miss:
+        return redeem_elsewhere(request, miss, at=at)
+
+
+def redeem_elsewhere(request: RedeemRequest, miss: errors.VoucherNotFound, *, at: datetime) -> RequestState:
+    """
+    ``redeem`` after our own engine found no such voucher; its ``miss`` stands where no platform knows it either.
+
+    Raises:
+        DomainError: whatever ``redeem`` raises.
+    """
+    if not IssuerAccount.objects.filter(brand__stores=request.store_id).exists():
+        raise miss
+    try:
+        return redeem(request, at=at)
+    except errors.VoucherNotFound:
+        raise miss from None
 
 
 def _voucher_of(here: ClerkStore, codes: list[str], *, at: datetime) -> Voucher:

@@ -12,7 +12,7 @@ from config.kernel.caller import Caller
 from stores.queries import stores_for_clerks
 from vouchers import errors
 from vouchers.models import IssuerCall, IssuerStore, Redemption, RedemptionRequest, Voucher
-from vouchers.services import issuer_calls, voucher_locks
+from vouchers.services import issuer_calls, reversal, voucher_locks
 from vouchers.services.actors import Actor, actor_of
 from vouchers.services.issuer_redemption import FIRST_ASKED_AFTER
 
@@ -26,9 +26,17 @@ class Undoing:
     is_repeat: bool
 
 
-def is_of_an_issuer(redemption_id: UUID) -> bool:
-    """Whether a platform sold the voucher of this redemption."""
-    return Redemption.objects.filter(pk=redemption_id).exclude(voucher__issuer=Voucher.OWN).exists()
+def reverse_wherever(*, redemption_id: UUID, operator: User | Caller, request_id: UUID, at: datetime) -> Undoing:
+    """
+    Undo a redemption of our own, or ask the platform that sold the voucher: what a counter's edge calls.
+
+    Raises:
+        DomainError: whatever ``reversal.reverse`` or ``reverse`` raises.
+    """
+    if Redemption.objects.filter(pk=redemption_id).exclude(voucher__issuer=Voucher.OWN).exists():
+        return reverse(redemption_id=redemption_id, operator=operator, request_id=request_id, at=at)
+    undone = reversal.reverse(redemption_id=redemption_id, operator=operator, request_id=request_id, at=at)
+    return Undoing(undone, is_decided=True, is_repeat=undone.reversed_at != at)
 
 
 def reverse(*, redemption_id: UUID, operator: User | Caller, request_id: UUID, at: datetime) -> Undoing:
