@@ -82,7 +82,7 @@ def _write(redemption: Redemption, voucher: Voucher, actor: Actor, request_id: U
     until = redemption.reversible_until
     if until is not None and at >= until:
         raise errors.ReversalWindowOver(reversible_until=until.isoformat())
-    if IssuerCall.objects.filter(redemption=redemption, decided_at__isnull=True).exists():
+    if _is_being_undone(redemption):
         raise errors.ReversalUndecided(issuer=voucher.issuer)
     call = IssuerCall.objects.create(
         issuer=voucher.issuer,
@@ -109,3 +109,7 @@ def _write(redemption: Redemption, voucher: Voucher, actor: Actor, request_id: U
         at=at,
     )
     return call
+
+
+def _is_being_undone(redemption: Redemption) -> bool:
+    return IssuerCall.objects.filter(redemption=redemption, decided_at__isnull=True).exists()
