@@ -18,8 +18,10 @@ from orders.providers.interface import EventKind
 from orders.providers.sandbox_signature import Keys
 from tests import factories
 from tests.livestream.served import play, purchases, signed_in, wish
-from tests.vouchers import counters
+from tests.vouchers import counters, fake_platform
+from tests.vouchers.fake_platform import FakePlatform
 from vouchers.models import Offer, Redemption, SellingSwitch, Voucher
+from vouchers.services import issuer_asking
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -237,6 +239,39 @@ def test_a_redemption_its_repeats_and_its_refusal_are_told_alike(first: Edge) ->
     assert refused[0] == refused[1]
     assert (refused[0][0], b'"voucher_refunded"' in refused[0][1]) == (409, True)
     assert Redemption.objects.count() == 2
+
+
+def test_what_a_platform_has_not_decided_is_told_alike() -> None:
+    counter, platform = counters.counter(), FakePlatform(clock=datetime.now(UTC), holds_for_risk=True)
+    fake_platform.honoured_at(counter.store, platform)
+    path = f"/api/v1/stores/{counter.store.public_id}/redemptions"
+    headers = {
+        "Authorization": f"Bearer {sign_staff(user_id=counter.clerk.id, at=datetime.now(UTC)).text}",
+        "Idempotency-Key": str(uuid4()),
+        "Content-Type": "application/json",
+        "X-Request-Id": "req_of_this_test",
+    }
+    with fake_platform.connected(platform):
+        sold = platform.sell(valid_until=datetime.now(UTC) + timedelta(days=1))
+        sent = ("POST", path, headers, orjson.dumps({"codes": [sold.code]}))
+        waiting = [edge(*sent) for edge in EDGES]
+        second = [edge("POST", path, headers | {"Idempotency-Key": str(uuid4())}, sent[3]) for edge in EDGES]
+        platform.decide(allow=True)
+        issuer_asking.ask_due(limit=9, at=datetime.now(UTC) + timedelta(hours=1))
+        done = [edge(*sent) for edge in EDGES]
+        missed = [
+            edge("POST", path, headers | {"Idempotency-Key": str(uuid4())}, orjson.dumps({"codes": ["123456789012"]}))
+            for edge in EDGES
+        ]
+
+    assert waiting[0] == waiting[1]
+    assert (waiting[0][0], orjson.loads(waiting[0][1])["outcome"]) == (202, "pending")
+    assert second[0] == second[1]
+    assert (second[0][0], b'"voucher_held"' in second[0][1]) == (409, True)
+    assert done[0] == done[1]
+    assert (done[0][0], len(orjson.loads(done[0][1])["redemptions"])) == (200, 1)
+    assert missed[0] == missed[1]
+    assert missed[0][0] == 404
 
 
 def test_staff_cannot_buy_and_what_is_not_there_is_not_found_on_either(session: LiveSession, offer: Offer) -> None:

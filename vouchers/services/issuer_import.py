@@ -31,12 +31,12 @@ def look_up(*, brand_id: UUID, store_id: UUID, text: str, at: datetime) -> list[
         IssuerDoesNotAnswer: a platform was silent and no other knew it.
         IssuerProductUnknown: it is of a product that no deal is connected to.
     """
-    assert not connection.in_atomic_block, "no network inside a transaction"
     names = dict(IssuerStore.objects.filter(store_id=store_id).values_list("issuer", "external_id"))
     silent: str | None = None
     for account in IssuerAccount.objects.filter(brand_id=brand_id, ended_at__isnull=True).order_by("issuer"):
         if account.issuer not in registry.KNOWN or account.issuer not in names:
             continue
+        assert not connection.in_atomic_block, "no network inside a transaction"
         try:
             found = registry.by_name(account.issuer).certificates(
                 text, account_external_id=account.external_id, store_external_id=names[account.issuer]
