@@ -155,7 +155,8 @@ def close_while_both_are_sold(session: LiveSession, lower: Offer, higher: Offer)
 
 def waiting_for_locks() -> int:
     with connection.cursor() as cursor:
-        # Not pg_stat_activity: a transaction sees it as it was at its first look.
+        # A transaction sees who is there as it was at its first look, and a thread may come after that.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(DISTINCT lock.pid) FROM pg_locks lock JOIN pg_stat_activity busy ON busy.pid = lock.pid"
             " WHERE busy.datname = current_database() AND NOT lock.granted"
