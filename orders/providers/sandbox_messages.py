@@ -43,6 +43,12 @@ class Pay(Message, frozen=True, omit_defaults=True):
     simulate: Simulate = Simulate()
 
 
+class Payers(Message, frozen=True):
+    """A crowd's payments in one call: a rehearsal of millions need not spend its machine on their devices."""
+
+    payments: Annotated[list[Pay], Meta(min_length=1, max_length=100)]
+
+
 class Question(Message, frozen=True):
     references: Annotated[list[Reference], Meta(min_length=1, max_length=100)]
 

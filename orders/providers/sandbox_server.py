@@ -6,6 +6,7 @@ the world outside: it reads its own clock, keeps everything in memory and shares
 but the key. ``HEXIAO_SANDBOX`` (JSON: notify_url, remember, faults) configures it.
 
     POST /pay              the customer's device, with the merchant's signed parameters
+    POST /pay/many         up to 100 devices at once, for rehearsals; the first refusal ends it
     POST /query, /close    the merchant, signed: up to 100 references
     POST /refunds, /refunds/query, /bill
     POST /faults           what shall go wrong from now on        GET /figures
@@ -70,6 +71,7 @@ class Sandbox:
         self._running: asyncio.Task[None] | None = None
         self._open: dict[tuple[str, str], Callable[[bytes], Any]] = {
             ("POST", "/pay"): taking(messages.Pay, self._pay),
+            ("POST", "/pay/many"): taking(messages.Payers, self._pay_many),
             ("POST", "/faults"): taking(messages.Faults, self._set_faults),
             ("GET", "/figures"): lambda body: self._figures(),
         }
@@ -140,6 +142,9 @@ class Sandbox:
             expires_at=request.expires_at,
         )
         return self._book.pay(request, at=now())
+
+    def _pay_many(self, crowd: messages.Payers) -> messages.PaymentReports:
+        return messages.PaymentReports([self._pay(each) for each in crowd.payments])
 
     def _query(self, question: messages.Question) -> messages.PaymentReports:
         return messages.PaymentReports(self._book.query(question.references))

@@ -117,6 +117,9 @@ class Customer:
         body = {**parameters, "simulate": simulate} if simulate else parameters
         return self.http.post(f"{self.url}/pay", content=json.dumps(body))
 
+    def pay_together(self, crowd: list[dict[str, Any]]) -> httpx.Response:
+        return self.http.post(f"{self.url}/pay/many", content=json.dumps({"payments": crowd}))
+
     def set_faults(self, **faults: Any) -> None:
         self.http.post(f"{self.url}/faults", content=json.dumps(faults)).raise_for_status()
 

@@ -94,6 +94,18 @@ class TestPaying:
     ) -> None:
         assert customer.pay({**parameters(client), **change}).status_code == 401
 
+    def test_a_crowd_pays_in_one_call_each_by_her_own_parameters(
+        self, client: Sandbox, customer: Customer, merchant: Merchant
+    ) -> None:
+        crowd = [parameters(client), parameters(client)]
+
+        answer = customer.pay_together(crowd)
+
+        assert [each["state"] for each in answer.json()["payments"]] == ["captured", "captured"]
+        assert {event.reference for event in merchant.told(2)} == {each["reference"] for each in crowd}
+        assert customer.pay_together([{**parameters(client), "amount_fen": 1}]).status_code == 401
+        assert customer.pay_together([]).status_code == 422
+
     def test_past_its_time_it_is_refused(self, client: Sandbox, customer: Customer) -> None:
         late = customer.pay(parameters(client, expires_at=datetime.now(UTC) - timedelta(seconds=1)))
 
