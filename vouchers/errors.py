@@ -140,6 +140,12 @@ class IssuerAlone(Conflict):
     en = "A voucher sold by {issuer} is redeemed alone: send its code by itself, once for each use."
 
 
+class IssuerNameTaken(Conflict):
+    code = "issuer_name_taken"
+    zh = "{issuer} 的这个门店编号已关联另一家门店"
+    en = "Another store goes by that name at {issuer}."
+
+
 class StoreNotAtIssuer(Conflict):
     code = "store_not_at_issuer"
     zh = "本店还没有关联 {issuer} 的门店"

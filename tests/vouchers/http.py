@@ -35,3 +35,7 @@ def put(path: str, who: dict[str, str], body: Any) -> Any:
 
 def error_of(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
+
+
+def delete(path: str, who: dict[str, str]) -> Any:
+    return Client().delete(f"/api/v1/{path}", headers=who)

@@ -6,11 +6,13 @@ from uuid import uuid4
 
 import pytest
 
+from config.kernel.models import AuditEntry
+from tests import factories
 from tests.vouchers import counters, fake_platform, http
 from tests.vouchers.counters import Counter
 from tests.vouchers.fake_platform import FakePlatform
 from vouchers.issuers.interface import Certificate
-from vouchers.models import Voucher
+from vouchers.models import IssuerAccount, Voucher
 from vouchers.services import issuer_asking
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -163,3 +165,64 @@ def test_nobody_else_sees_a_request(counter: Counter, platform: FakePlatform, wh
     assert http.error_of(http.get(f"redemption-requests/{asked}", stranger)) == (404, "request_not_found")
     assert http.error_of(http.get(f"redemption-requests/rrq_{'0' * 32}", who)) == (404, "request_not_found")
     assert http.error_of(http.get("redemption-requests/rrq_1", who)) == (404, "malformed_id")
+
+
+class TestConnecting:
+    def test_a_brand_connects_itself_and_its_clerks_redeem(self, counter: Counter) -> None:
+        platform = FakePlatform(clock=datetime.now(UTC))
+        office = http.as_staff(factories.staff(counter.brand, role="operator").user)
+        terms = counter.terms()
+        wanted = [
+            ("issuers/douyin/account", {"external_id": "7120"}),
+            (f"issuers/douyin/stores/{counter.store.public_id}", {"external_id": "poi-1"}),
+            (f"issuers/douyin/products/{fake_platform.PRODUCT}", {"terms": terms.public_id}),
+        ]
+
+        answers = [http.put(path, office, body) for path, body in wanted for _ in range(2)]
+
+        assert [answer.status_code for answer in answers] == [200] * 6
+        assert AuditEntry.objects.filter(act__startswith="issuer.").count() == 3, "the same again changes nothing"
+        with fake_platform.connected(platform):
+            clerk, sold = http.as_staff(counter.clerk), sell(platform)
+            assert http.post(redemptions(counter), clerk, {"codes": [sold.code]}).status_code == 201
+
+    def test_another_account_ends_the_one_before(self, counter: Counter) -> None:
+        office = http.as_staff(factories.staff(counter.brand, role="operator").user)
+        for account in ("1", "2"):
+            http.put("issuers/douyin/account", office, {"external_id": account})
+
+        assert list(IssuerAccount.objects.filter(ended_at=None).values_list("external_id", flat=True)) == ["2"]
+        assert IssuerAccount.objects.count() == 2
+
+    def test_a_brand_that_has_left_asks_nobody(self, counter: Counter, platform: FakePlatform) -> None:
+        office = http.as_staff(factories.staff(counter.brand, role="operator").user)
+
+        left = http.delete("issuers/douyin/account", office)
+        again = http.delete("issuers/douyin/account", office)
+
+        assert (left.status_code, http.error_of(again)) == (204, (404, "issuer_not_there"))
+        answer = http.post(redemptions(counter), http.as_staff(counter.clerk), {"codes": [sell(platform).code]})
+        assert http.error_of(answer) == (404, "voucher_not_found")
+        assert not platform.heard
+
+    def test_a_name_is_one_stores(self, counter: Counter) -> None:
+        office = http.as_staff(factories.staff(counter.brand, role="operator").user)
+        other = factories.store(counter.brand)
+        http.put(f"issuers/douyin/stores/{counter.store.public_id}", office, {"external_id": "poi-1"})
+        http.put(f"issuers/douyin/stores/{other.public_id}", office, {"external_id": "poi-2"})
+
+        taken = http.put(f"issuers/douyin/stores/{other.public_id}", office, {"external_id": "poi-1"})
+
+        assert http.error_of(taken) == (409, "issuer_name_taken")
+
+    def test_what_is_refused(self, counter: Counter) -> None:
+        office = http.as_staff(factories.staff(counter.brand, role="operator").user)
+        clerk, foreign = http.as_staff(counter.clerk), counters.counter()
+        product = "issuers/douyin/products/1"
+
+        assert http.error_of(http.put("issuers/own/account", office, {"external_id": "1"})) == (404, "issuer_not_there")
+        assert http.error_of(http.put("issuers/douyin/account", clerk, {"external_id": "1"})) == (403, "not_allowed")
+        theirs = http.put(product, office, {"terms": foreign.terms().public_id})
+        assert http.error_of(theirs) == (404, "terms_not_found")
+        store = http.put(f"issuers/douyin/stores/{foreign.store.public_id}", office, {"external_id": "1"})
+        assert http.error_of(store) == (404, "store_not_found")

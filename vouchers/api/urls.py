@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from vouchers.api import counter, deals, grants, offers, switches, wallet, withdrawing
+from vouchers.api import counter, deals, grants, issuers, offers, switches, wallet, withdrawing
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("deals", deals.Deals.as_view()),
@@ -28,6 +28,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("recalls", withdrawing.Recalls.as_view()),
     path("selling/stop", switches.StopSelling.as_view()),
     path("selling/resume", switches.ResumeSelling.as_view()),
+    path("issuers/<str:issuer>/account", issuers.Account.as_view()),
+    path("issuers/<str:issuer>/stores/<str:store>", issuers.StoreName.as_view()),
+    path("issuers/<str:issuer>/products/<str:product>", issuers.Product.as_view()),
     path("vouchers", wallet.Wallet.as_view()),
     path("vouchers/<str:voucher>", wallet.OneVoucher.as_view()),
     path("vouchers/<str:voucher>/qr", wallet.VoucherQr.as_view()),
