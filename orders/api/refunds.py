@@ -80,6 +80,7 @@ class VoucherRefunds(APIView):
                 errors.VoucherHeld,
                 errors.VoucherExpired,
                 errors.VoucherNotRefundable,
+                errors.RefundAtIssuer,
                 IdempotencyConflict,
             ),
         },

@@ -136,5 +136,7 @@ def test_when_it_expires_the_platform_refunds_it_and_we_do_not(counter: Counter,
 def test_its_refund_is_asked_for_where_it_was_bought(counter: Counter, platform: FakePlatform) -> None:
     [voucher] = look_up(counter, platform.sell().code)
 
+    now = wallet.detail(voucher.customer_id, voucher.id, at=NOW).refund_now
+    assert (now.amount_fen, type(now.refusal)) == (0, errors.RefundAtIssuer)
     with pytest.raises(errors.RefundAtIssuer), transaction.atomic():
         returns.begin_refund(voucher_id=voucher.id, customer_id=voucher.customer_id, at=NOW)

@@ -69,12 +69,19 @@ def detail(customer_id: UUID, voucher_id: UUID, *, at: datetime) -> VoucherDetai
     of_voucher = terms([voucher.terms_id])[voucher.terms_id]
     redemptions, endings = list(voucher.redemptions.all()), list(voucher.endings.all())
     gone = {one.serial for one in redemptions if one.reversed_at is None} | {ending.serial for ending in endings}
-    refusal = refusal_to_refund(voucher, of_voucher, at=at)
+    refusal = _refusal_to_refund(voucher, of_voucher, at=at)
     amount_fen = sum(amount for serial, amount in enumerate(voucher.use_amounts_fen, 1) if serial not in gone)
     return VoucherDetail(
         voucher=voucher,
         terms=of_voucher,
         redemptions=redemptions,
         endings=endings,
-        refund_now=RefundNow(0, refusal()) if refusal else RefundNow(amount_fen, None),
+        refund_now=RefundNow(0, refusal) if refusal else RefundNow(amount_fen, None),
     )
+
+
+def _refusal_to_refund(voucher: Voucher, terms: Terms, *, at: datetime) -> DomainError | None:
+    if voucher.issuer != Voucher.OWN:
+        return errors.RefundAtIssuer(issuer=voucher.issuer)
+    refusal = refusal_to_refund(voucher, terms, at=at)
+    return refusal() if refusal else None
