@@ -14,6 +14,6 @@ reversed_ = Signal()
 
 uses_expired = Signal()
 """
-``endings: list[UseEnding]`` with their ``voucher``, ``at``: their time is over. Where ``refund_follows``
-is false nothing goes back: breakage.
+``endings: list[UseEnding]`` with their ``voucher``, ``at``: the time of uses that were paid for is over.
+Where ``refund_follows`` is false nothing goes back: breakage.
 """

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from config.kernel.caller import MACHINE
 from config.kernel.ids import public
@@ -16,7 +16,24 @@ from stores.models import Customer
 from vouchers import queries
 from vouchers.models import UseEnding, Voucher
 from vouchers.services import endings
+from vouchers.services.endings import Ended
 from vouchers.signals import uses_expired
+
+LOCK_DUE = """
+    SELECT id, brand_id, customer_id, terms_id, issuer FROM vouchers_voucher
+    WHERE status = 'issued' AND valid_until <= %(at)s ORDER BY valid_until LIMIT %(limit)s
+    FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+
+class Due(NamedTuple):
+    """A locked voucher whose time is over; what ending it needs of it and no more."""
+
+    id: UUID
+    brand_id: UUID
+    customer_id: UUID
+    terms_id: UUID
+    issuer: str
 
 
 def expire_due(*, limit: int, at: datetime) -> int:
@@ -35,34 +52,34 @@ def expire_due(*, limit: int, at: datetime) -> int:
         follows = {
             voucher.id: terms[voucher.terms_id].refunds_on_expiry and voucher.issuer == Voucher.OWN for voucher in due
         }
-        ended = endings.expire_free_uses(due, refund_follows=follows, at=at)
+        ended = endings.expire_free_uses(follows, at=at)
         _announce(due, ended, at=at)
-        uses_expired.send(sender=UseEnding, endings=ended, at=at)
+        if paid := endings.paid_for(ended, expired_at=at):
+            uses_expired.send(sender=UseEnding, endings=paid, at=at)
         return len(due)
 
 
-def lock_due(*, limit: int, at: datetime) -> list[Voucher]:
+def lock_due(*, limit: int, at: datetime) -> list[Due]:
     """The oldest vouchers that are due, locked; those that are locked elsewhere are skipped."""
-    return list(
-        Voucher.objects.select_for_update(no_key=True, skip_locked=True)
-        .filter(status=Voucher.Status.ISSUED, valid_until__lte=at)
-        .order_by("valid_until")[:limit]
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_DUE, {"limit": limit, "at": at})
+        return [Due(*row) for row in cursor.fetchall()]
 
 
-def _announce(due: Sequence[Voucher], ended: Sequence[UseEnding], *, at: datetime) -> None:
-    uses: defaultdict[UUID, list[UseEnding]] = defaultdict(list)
-    for ending in ended:
-        uses[ending.voucher_id].append(ending)
+def _announce(due: Sequence[Due], ended: Sequence[Ended], *, at: datetime) -> None:
+    uses: defaultdict[UUID, list[Ended]] = defaultdict(list)
+    for one in ended:
+        uses[one.voucher_id].append(one)
     told: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for voucher in due:
+        of_voucher = uses[voucher.id]
         told[voucher.brand_id].append(
             {
-                "voucher": voucher.public_id,
+                "voucher": public(Voucher.PREFIX, voucher.id),
                 "customer": public(Customer.PREFIX, voucher.customer_id),
-                "uses": len(uses[voucher.id]),
-                "amount_fen": sum(ending.amount_fen for ending in uses[voucher.id]),
-                "refund_follows": any(ending.refund_follows for ending in uses[voucher.id]),
+                "uses": len(of_voucher),
+                "amount_fen": sum(one.amount_fen for one in of_voucher),
+                "refund_follows": any(one.refund_follows for one in of_voucher),
             }
         )
     act = Act(
