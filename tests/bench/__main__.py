@@ -11,7 +11,7 @@ import django
 
 django.setup()
 
-from tests.bench import full, granting, importing, intake, issuing, kill, memory, pipeline, redeeming
+from tests.bench import full, granting, importing, intake, issuing, kill, memory, pipeline, plan, redeeming
 from tests.bench.report import Figure, machine, tell
 
 BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], tuple[str, ...]]] = {
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], tuple[str, ...]]] = 
     "full": (full.full, ("intake_4m_ratio",)),
     "memory": (memory.memory, ("web_mb",)),
     "kill": (kill.kill, ("kill_switch_ms",)),
+    "plan": (plan.plan, plan.FIGURES),
 }
 
 
