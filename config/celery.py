@@ -40,6 +40,7 @@ def every(seconds: float, task_name: str, queue: str) -> dict[str, Any]:
 app.conf.beat_schedule = {
     "apply-notices": every(1, "orders.apply_notices", "issue"),
     "close-unpaid": every(5, "orders.close_unpaid", "outside"),
+    "close-unpaid-surcharges": every(5, "orders.close_unpaid_surcharges", "outside"),
     "send-refunds": every(2, "orders.send_refunds", "outside"),
     "issue-paid": every(2, "orders.issue_paid", "issue"),
     "issue-granted": every(5, "vouchers.issue_granted", "issue"),

@@ -162,6 +162,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 
 # --- the trade's numbers ---------------------------------------------------------------------------
 
+SURCHARGE_PAYABLE_SECONDS = int(os.environ.get("HEXIAO_SURCHARGE_PAYABLE_SECONDS", 5 * 60))
 UNPAID_AFTER_SECONDS = int(os.environ.get("HEXIAO_UNPAID_AFTER_SECONDS", 15 * 60))
 REVERSIBLE_FOR_SECONDS = int(os.environ.get("HEXIAO_REVERSIBLE_FOR_SECONDS", 60 * 60))
 CUSTOMER_TOKEN_SECONDS = 24 * 60 * 60

@@ -93,3 +93,24 @@ class NoticeNotSigned(Unauthenticated):
     code = "notice_not_signed"
     zh = "通知签名无效"
     en = "The notice's signature is missing, wrong or too old."
+
+
+# --- surcharges at the counter ---------------------------------------------------------------------
+
+
+class SurchargeNotFound(NotFound):
+    code = "surcharge_not_found"
+    zh = "没有这笔补差"
+    en = "There is no such surcharge, or it is not yours to see."
+
+
+class SurchargeTooLate(Conflict):
+    code = "surcharge_too_late"
+    zh = "核销后时间太久，不能再补差"
+    en = "This redemption can no longer be undone, so nothing more is asked for it."
+
+
+class NothingToSurcharge(Conflict):
+    code = "nothing_to_surcharge"
+    zh = "所选规格和加料不用补差"
+    en = "What was chosen costs nothing beyond the voucher."

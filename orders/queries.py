@@ -6,10 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from config.kernel.pipeline import as_jsonb, pipelined
-from orders.models import Purchase, Refund
+from orders.models import Purchase, Refund, Surcharge
 
 PURCHASE_STATUSES = """
     SELECT p.id, p.customer_id, p.offer_id, p.quantity, p.unit_price_fen, p.total_fen, p.status, p.accepted_at,
@@ -85,5 +85,10 @@ def purchases_of(customer_id: UUID) -> QuerySet[Purchase]:
 
 def refunds_of_brand(brand_id: UUID, *, status: str | None = None) -> QuerySet[Refund]:
     """A brand's refunds; in the status FAILED they wait for people."""
-    found = Refund.objects.filter(purchase__brand_id=brand_id)
+    found = Refund.objects.filter(Q(purchase__brand_id=brand_id) | Q(surcharge__brand_id=brand_id))
     return found.filter(status=status) if status else found
+
+
+def surcharges_of_store(store_id: UUID) -> QuerySet[Surcharge]:
+    """What was asked for at a store beyond its vouchers."""
+    return Surcharge.objects.filter(store_id=store_id)

@@ -13,7 +13,7 @@ from django.db.models import prefetch_related_objects
 from django.dispatch import receiver
 
 from orders.models import LedgerTransfer
-from orders.services import ledger
+from orders.services import ledger, surcharge_endings
 from orders.services.ledger import Posting
 from vouchers import signals
 from vouchers.models import Redemption, UseEnding, Voucher
@@ -33,6 +33,12 @@ def post_reversals(*, redemptions: Sequence[Redemption], at: datetime, **_: Any)
     """Redemptions were undone: their uses are owed again, or their platform owes nothing for them."""
     postings = _of_redemptions(_KIND.REVERSAL, redemptions)
     ledger.post(postings + _of_platforms(_KIND.PLATFORM_REVERSAL, _KIND.PLATFORM_SUBSIDY_BACK, redemptions), at=at)
+
+
+@receiver(signals.reversed_)
+def give_surcharges_back(*, redemptions: Sequence[Redemption], at: datetime, **_: Any) -> None:
+    """Redemptions were undone: what was paid beyond their vouchers goes back, too."""
+    surcharge_endings.give_back(redemption_ids=[redemption.pk for redemption in redemptions], at=at)
 
 
 @receiver(signals.uses_expired)

@@ -6,7 +6,17 @@ from celery import shared_task
 from django.utils import timezone
 
 from orders.invariants import auditing
-from orders.services import draining, folding, issuing, notices, recalls, refund_sending, refunds, unpaid
+from orders.services import (
+    draining,
+    folding,
+    issuing,
+    notices,
+    recalls,
+    refund_sending,
+    refunds,
+    surcharge_endings,
+    unpaid,
+)
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +90,14 @@ def close_unpaid() -> None:
     for _ in range(BATCHES_AT_MOST):
         swept = unpaid.close_unpaid(limit=500, at=timezone.now())
         if not swept.closed + swept.captured:
+            return
+
+
+@shared_task(name="orders.close_unpaid_surcharges")
+def close_unpaid_surcharges() -> None:
+    """Surcharges nobody paid in time, after asking the provider; a silent one is left for the next tick."""
+    for _ in range(BATCHES_AT_MOST):
+        if not surcharge_endings.close_unpaid(limit=500, at=timezone.now()):
             return
 
 

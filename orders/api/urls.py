@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, path
 from orders.api.payments import PaymentAttempts, PaymentNotices
 from orders.api.purchases import PurchaseDetail, PurchaseList
 from orders.api.refunds import RefundList, VoucherRefunds
+from orders.api.surcharges import AskSurcharge, OneSurcharge, StoreSurcharges
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("purchases", PurchaseList.as_view()),
@@ -13,4 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("payments/<str:provider>/notices", PaymentNotices.as_view()),
     path("vouchers/<str:voucher>/refund", VoucherRefunds.as_view()),
     path("refunds", RefundList.as_view()),
+    path("redemptions/<str:redemption>/surcharges", AskSurcharge.as_view()),
+    path("surcharges/<str:surcharge>", OneSurcharge.as_view()),
+    path("stores/<str:store>/surcharges", StoreSurcharges.as_view()),
 ]

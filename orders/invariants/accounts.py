@@ -47,7 +47,7 @@ INVARIANT = Invariant(
             {
                 "only_listed_accounts_are_negative": f"balance_fen >= 0 OR kind IN ({_MAY_BE_NEGATIVE})",
                 "no_provider_paid_out_more_than_it_took": (
-                    "balance_fen <= 0 OR kind NOT IN ('provider_clearing', 'platform_receivable')"
+                    "balance_fen <= 0 OR kind NOT IN ('provider_clearing', 'platform_receivable', 'till')"
                 ),
             },
             {"negative": "count(*) FILTER (WHERE balance_fen < 0)"},
@@ -106,8 +106,18 @@ INVARIANT = Invariant(
                     WHERE ending.refunding_at IS NULL AND NOT ending.refund_follows
                         AND voucher.source_kind = 'purchase'
                     UNION ALL
-                    SELECT purchase.brand_id, side.kind, side.fen
-                    FROM {refunds} AS refund JOIN {purchases} AS purchase ON purchase.id = refund.purchase_id,
+                    SELECT brand_id, 'surcharges', amount_fen FROM {surcharges} AS surcharge WHERE status = 'paid'
+                    UNION ALL
+                    SELECT brand_id, 'provider_clearing', -amount_fen
+                    FROM {surcharges} AS surcharge WHERE paid_at IS NOT NULL AND way = 'provider'
+                    UNION ALL
+                    SELECT brand_id, 'till', -amount_fen
+                    FROM {surcharges} AS surcharge WHERE status = 'paid' AND way = 'till'
+                    UNION ALL
+                    SELECT coalesce(purchase.brand_id, surcharge.brand_id), side.kind, side.fen
+                    FROM {refunds} AS refund
+                    LEFT JOIN {purchases} AS purchase ON purchase.id = refund.purchase_id
+                    LEFT JOIN {surcharges} AS surcharge ON surcharge.id = refund.surcharge_id,
                          LATERAL (VALUES
                             ('refunds_payable', CASE WHEN refund.status <> 'succeeded' THEN refund.amount_fen END),
                             ('provider_clearing', CASE WHEN refund.status = 'succeeded' THEN refund.amount_fen END),
@@ -120,6 +130,42 @@ INVARIANT = Invariant(
             """,
             {"balance_is_what_the_facts_say": "booked_fen = facts_fen"},
             {"owed_fen": "sum(facts_fen) FILTER (WHERE kind = 'voucher_liability')"},
+        ),
+        Check(
+            "surcharges",
+            """
+            SELECT surcharge.id AS surcharge, surcharge.status, surcharge.way, surcharge.amount_fen,
+                   surcharge.paid_at IS NOT NULL AS is_paid, redemption.reversed_at IS NOT NULL AS is_undone,
+                   coalesce(came.fen, 0) AS posted_fen, coalesce(gone.fen, 0) AS posted_back_fen,
+                   coalesce(owed.refunds, 0) AS refunds, coalesce(owed.refunded_fen, 0) AS refunded_fen
+            FROM {surcharges} AS surcharge
+            JOIN {redemptions} AS redemption ON redemption.id = surcharge.redemption_id
+            LEFT JOIN (
+                SELECT source_id, kind, sum(amount_fen) AS fen FROM {transfers} AS transfer
+                WHERE kind IN ('surcharge', 'surcharge_at_till') GROUP BY source_id, kind
+            ) AS came ON came.source_id = surcharge.id
+                AND came.kind = CASE surcharge.way WHEN 'till' THEN 'surcharge_at_till' ELSE 'surcharge' END
+            LEFT JOIN (
+                SELECT source_id, sum(amount_fen) AS fen FROM {transfers} AS transfer
+                WHERE kind = 'surcharge_back_at_till' GROUP BY source_id
+            ) AS gone ON gone.source_id = surcharge.id
+            LEFT JOIN (
+                SELECT source_id, count(*) AS refunds, sum(amount_fen) AS refunded_fen
+                FROM {refunds} AS refund WHERE source_kind = 'surcharge' GROUP BY source_id
+            ) AS owed ON owed.source_id = surcharge.id
+            """,
+            {
+                "surcharge_is_posted": "posted_fen = CASE WHEN is_paid THEN amount_fen ELSE 0 END",
+                "surcharge_goes_back_as_it_came": (
+                    "posted_back_fen = CASE WHEN way = 'till' AND status = 'given_back' THEN amount_fen ELSE 0 END"
+                    " AND refunded_fen = CASE WHEN way = 'provider' AND status IN ('returning', 'given_back')"
+                    " THEN amount_fen ELSE 0 END AND refunds <= 1"
+                ),
+                "surcharge_of_an_undone_redemption_goes_back": (
+                    "is_undone = (status IN ('returning', 'given_back')) OR status = 'closed'"
+                ),
+            },
+            {"fen": "sum(amount_fen) FILTER (WHERE status = 'paid')"},
         ),
         Check(
             "platform_redemptions",

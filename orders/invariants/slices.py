@@ -22,6 +22,7 @@ TABLES = {
     "redemptions": "vouchers_redemption",
     "endings": "vouchers_useending",
     "holds": "vouchers_hold",
+    "surcharges": "orders_surcharge",
 }
 
 TOUCHED = """
@@ -45,7 +46,9 @@ NARROWED = {
     " ON whole.customer_id = slice_customers.id",
     "payments": "SELECT whole.* FROM slice_purchases JOIN orders_payment whole"
     " ON whole.purchase_id = slice_purchases.id",
-    "refunds": "SELECT whole.* FROM slice_purchases JOIN orders_refund whole ON whole.purchase_id = slice_purchases.id",
+    "refunds": "SELECT whole.* FROM slice_purchases JOIN orders_refund whole ON whole.purchase_id = slice_purchases.id"
+    " UNION ALL SELECT whole.* FROM slice_surcharges JOIN orders_refund whole"
+    " ON whole.surcharge_id = slice_surcharges.id",
     "refund_requests": "SELECT whole.* FROM slice_vouchers JOIN orders_refundrequest whole"
     " ON whole.voucher_id = slice_vouchers.id",
     "transfers": "SELECT whole.* FROM slice_sources JOIN orders_ledgertransfer whole"
@@ -57,6 +60,7 @@ NARROWED = {
     "endings": "SELECT whole.* FROM slice_vouchers JOIN vouchers_useending whole"
     " ON whole.voucher_id = slice_vouchers.id",
     "holds": "SELECT whole.* FROM slice_vouchers JOIN vouchers_hold whole ON whole.voucher_id = slice_vouchers.id",
+    "surcharges": "SELECT whole.* FROM slice_surcharges JOIN orders_surcharge whole USING (id)",
 }
 assert NARROWED.keys() == TABLES.keys()
 
@@ -122,8 +126,15 @@ RELATED = {
             JOIN slice_vouchers ON slice_vouchers.id = redemption.voucher_id
             WHERE redemption.id >= %(since)s AND redemption.reversed_at IS NOT NULL
     """,
+    "surcharges": """
+        SELECT surcharge.id FROM slice_redemptions JOIN orders_surcharge surcharge
+            ON surcharge.redemption_id = slice_redemptions.id
+    """,
     "sources": """
         SELECT id FROM slice_purchases
+        UNION ALL SELECT id FROM slice_surcharges
+        UNION ALL SELECT refund.id FROM slice_surcharges JOIN orders_refund refund
+            ON refund.surcharge_id = slice_surcharges.id
         UNION ALL SELECT id FROM slice_redemptions
         UNION ALL SELECT payment.id FROM slice_purchases JOIN orders_payment payment
             ON payment.purchase_id = slice_purchases.id
@@ -138,6 +149,7 @@ CTES = {
     "slice_customers": "slice_customers(id) AS MATERIALIZED (SELECT unnest(%(customers)s::uuid[]))",
     "slice_vouchers": "slice_vouchers(id) AS MATERIALIZED (SELECT unnest(%(vouchers)s::uuid[]))",
     "slice_redemptions": "slice_redemptions(id) AS MATERIALIZED (SELECT unnest(%(redemptions)s::uuid[]))",
+    "slice_surcharges": "slice_surcharges(id) AS MATERIALIZED (SELECT unnest(%(surcharges)s::uuid[]))",
     "slice_sources": "slice_sources(id) AS MATERIALIZED (SELECT unnest(%(sources)s::uuid[]))",
     # Every offer these customers ever bought of: her allowance counts all her purchases.
     "slice_allowances": "slice_allowances AS MATERIALIZED (SELECT DISTINCT offer_id, customer_id"

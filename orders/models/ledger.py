@@ -25,6 +25,8 @@ class Account(PublicIdModel):
         REDEEMED = "redeemed"
         REFUNDS_PAYABLE = "refunds_payable"
         BREAKAGE = "breakage"
+        SURCHARGES = "surcharges"
+        TILL = "till"
         PLATFORM_RECEIVABLE = "platform_receivable"
 
     brand = models.ForeignKey(Brand, models.PROTECT, related_name="accounts")
@@ -52,6 +54,10 @@ class LedgerTransfer(models.Model):
         REFUND_EXPIRED = "refund_expired"
         BREAKAGE = "breakage"
         REFUND_PAID = "refund_paid"
+        SURCHARGE = "surcharge"
+        SURCHARGE_AT_TILL = "surcharge_at_till"
+        SURCHARGE_REFUND = "surcharge_refund"
+        SURCHARGE_BACK_AT_TILL = "surcharge_back_at_till"
         PLATFORM_REDEMPTION = "platform_redemption"
         PLATFORM_SUBSIDY = "platform_subsidy"
         PLATFORM_REVERSAL = "platform_reversal"

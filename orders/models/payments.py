@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from config.kernel.ids import PublicIdModel
 from orders.models.purchases import Purchase
+from orders.models.surcharges import Surcharge
 from vouchers.models import Voucher
 
 
@@ -88,7 +89,8 @@ class PaymentNotice(models.Model):
 
 class Refund(PublicIdModel):
     """
-    Money on its way back: a voucher's unused uses, or a capture that was not wanted.
+    Money on its way back: a voucher's unused uses, a surcharge whose drink was undone, or a capture that was
+    not wanted. It goes to the payment of a purchase, or to a surcharge, which is its own payment.
 
     A voucher can have several, one after the other: a use whose redemption is undone after the others
     were refunded is refunded on its own. An unwanted capture's ``source_id`` is made of payment and
@@ -108,9 +110,17 @@ class Refund(PublicIdModel):
         VOUCHER = "voucher"
         EXPIRED_VOUCHER = "expired_voucher"
         UNWANTED_CAPTURE = "unwanted_capture"
+        SURCHARGE = "surcharge"
 
-    payment = models.ForeignKey(Payment, models.PROTECT, db_constraint=False, related_name="refunds")
-    purchase = models.ForeignKey(Purchase, models.PROTECT, db_constraint=False, related_name="refunds")
+    payment = models.ForeignKey(
+        Payment, models.PROTECT, db_constraint=False, null=True, blank=True, related_name="refunds"
+    )
+    purchase = models.ForeignKey(
+        Purchase, models.PROTECT, db_constraint=False, null=True, blank=True, related_name="refunds"
+    )
+    surcharge = models.ForeignKey(
+        Surcharge, models.PROTECT, db_constraint=False, db_index=False, null=True, blank=True, related_name="refunds"
+    )
     customer_id = models.UUIDField()
     source_kind = models.CharField(max_length=16, choices=Source)
     source_id = models.UUIDField()
@@ -127,6 +137,17 @@ class Refund(PublicIdModel):
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(amount_fen__gt=0), name="refund_amount_is_positive"),
             models.CheckConstraint(
+                condition=Q(payment__isnull=False, purchase__isnull=False, surcharge__isnull=True)
+                & ~Q(source_kind="surcharge")
+                | Q(
+                    payment__isnull=True,
+                    purchase__isnull=True,
+                    surcharge__isnull=False,
+                    source_kind__in=["surcharge", "unwanted_capture"],
+                ),
+                name="refund_goes_to_what_was_paid",
+            ),
+            models.CheckConstraint(
                 condition=Q(status="succeeded", succeeded_at__isnull=False)
                 | (~Q(status="succeeded") & Q(succeeded_at__isnull=True)),
                 name="refund_status_agrees_with_its_time",
@@ -134,9 +155,13 @@ class Refund(PublicIdModel):
             models.UniqueConstraint(
                 fields=["source_id"], condition=Q(source_kind="unwanted_capture"), name="capture_is_refunded_once"
             ),
+            models.UniqueConstraint(
+                fields=["source_id"], condition=Q(source_kind="surcharge"), name="surcharge_is_refunded_once"
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["source_id"], name="refund_by_source"),
+            models.Index(fields=["surcharge"], name="refund_by_surcharge", condition=Q(surcharge__isnull=False)),
             models.Index(fields=["due_at"], name="refund_due", condition=Q(status__in=["requested", "sent", "failed"])),
         ]
 

@@ -85,6 +85,30 @@ POSTING_TABLE: Mapping[LedgerTransfer.Kind, PostingRule] = MappingProxyType(
             "refund",
             "a provider paid a refund out",
         ),
+        _KIND.SURCHARGE: PostingRule(
+            _ACCOUNT.PROVIDER_CLEARING,
+            _ACCOUNT.SURCHARGES,
+            "surcharge",
+            "a provider captured what a drink costs beyond its voucher",
+        ),
+        _KIND.SURCHARGE_AT_TILL: PostingRule(
+            _ACCOUNT.TILL,
+            _ACCOUNT.SURCHARGES,
+            "surcharge",
+            "a surcharge was recorded as paid at the store's till",
+        ),
+        _KIND.SURCHARGE_REFUND: PostingRule(
+            _ACCOUNT.SURCHARGES,
+            _ACCOUNT.REFUNDS_PAYABLE,
+            "refund",
+            "the redemption was undone: a surcharge paid through a provider is owed back",
+        ),
+        _KIND.SURCHARGE_BACK_AT_TILL: PostingRule(
+            _ACCOUNT.SURCHARGES,
+            _ACCOUNT.TILL,
+            "surcharge",
+            "the redemption was undone: the till gave its surcharge back",
+        ),
         _KIND.PLATFORM_REDEMPTION: PostingRule(
             _ACCOUNT.PLATFORM_RECEIVABLE,
             _ACCOUNT.REDEEMED,
@@ -116,10 +140,10 @@ assert set(POSTING_TABLE) == set(LedgerTransfer.Kind), "every kind of transfer h
 OWNED = frozenset({Account.Kind.PROVIDER_CLEARING, Account.Kind.PLATFORM_RECEIVABLE})
 """Kinds with one account per owner (the provider's or the platform's name) instead of one per brand."""
 
-MAY_BE_NEGATIVE = OWNED
+MAY_BE_NEGATIVE = OWNED | {Account.Kind.TILL}
 """
-Assets: what a provider holds for the brand, or a platform owes it, is a debit balance. Every other account
-stays at 0 or above.
+Assets: what a provider holds for the brand, a platform owes it, or lies in its stores' tills is a debit balance.
+Every other account stays at 0 or above.
 """
 
 INSERT = """

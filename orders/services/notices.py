@@ -8,8 +8,9 @@ from django.db import transaction
 
 from config.kernel.jobs import nudge_after_commit
 from config.kernel.pipeline import pipelined
+from orders.models import Surcharge
 from orders.providers.interface import EventKind, NoticeEvent
-from orders.services import captures, inbox, refund_results
+from orders.services import captures, inbox, refund_results, surcharge_captures
 from orders.services.inbox import Outcome, StoredNotice
 
 # Sorted, so that two batches with the same events wait for each other in one direction only.
@@ -50,8 +51,23 @@ def apply_notices(*, limit: int, at: datetime) -> int:
     Workers share the inbox: each claims rows nobody holds. One of something we do not know is put
     off and alarmed, and holds up nobody.
     """
-    taken = _apply(CAPTURES, captures.apply, limit=limit, at=at)
+    taken = _apply(CAPTURES, _apply_captures, limit=limit, at=at)
     return taken + _apply(REFUND_RESULTS, refund_results.apply, limit=limit, at=at)
+
+
+def _apply_captures(claimed: Sequence[StoredNotice], *, at: datetime) -> dict[int, Outcome | None]:
+    """Surcharges first, then purchases, whose late ones take hot counters."""
+    of_surcharges: list[StoredNotice] = []
+    of_payments: list[StoredNotice] = []
+    for notice in claimed:
+        is_surcharge = notice.subject_id(Surcharge.PREFIX) is not None
+        (of_surcharges if is_surcharge else of_payments).append(notice)
+    outcomes: dict[int, Outcome | None] = {}
+    if of_surcharges:
+        outcomes |= surcharge_captures.apply(of_surcharges, at=at)
+    if of_payments:
+        outcomes |= captures.apply(of_payments, at=at)
+    return outcomes
 
 
 Apply = Callable[..., dict[int, Outcome | None]]

@@ -12,19 +12,25 @@ from config.kernel.caller import MACHINE
 from config.kernel.pipeline import as_jsonb, pipelined
 from orders.models import LedgerTransfer, Refund
 from orders.providers.interface import EventKind
-from orders.services import alarms, ledger, refund_failures, refund_finishing
+from orders.services import alarms, ledger, refund_failures, refund_finishing, surcharge_finishing
 from orders.services.inbox import Outcome, StoredNotice
 from orders.services.ledger import Posting
 
 LOCK_REFUNDS = """
-    SELECT r.id, p.brand_id, y.provider, r.source_kind, r.source_id, r.amount_fen, r.status
-    FROM orders_refund r JOIN orders_purchase p ON p.id = r.purchase_id JOIN orders_payment y ON y.id = r.payment_id
+    SELECT r.id, coalesce(p.brand_id, s.brand_id), coalesce(y.provider, s.provider), r.source_kind, r.source_id,
+        r.amount_fen, r.status
+    FROM orders_refund r
+    LEFT JOIN orders_purchase p ON p.id = r.purchase_id
+    LEFT JOIN orders_payment y ON y.id = r.payment_id
+    LEFT JOIN orders_surcharge s ON s.id = r.surcharge_id
     WHERE r.id = ANY(%(ids)s) ORDER BY r.id FOR NO KEY UPDATE OF r
 """
 SUCCEED = """
     UPDATE orders_refund r SET status = 'succeeded', succeeded_at = k.at, last_error = ''
     FROM jsonb_to_recordset(%(rows)s::jsonb) AS k(id uuid, at timestamptz) WHERE r.id = k.id
 """
+
+OF_VOUCHERS = (Refund.Source.VOUCHER, Refund.Source.EXPIRED_VOUCHER)
 
 
 @dataclass(slots=True)
@@ -85,9 +91,11 @@ def _write(done: Sequence[_Refund], times: dict[UUID, datetime], failed: set[UUI
         return
     with pipelined() as send:
         send(SUCCEED, {"rows": as_jsonb([{"id": refund.id, "at": times[refund.id]} for refund in done])})
-    of_vouchers = {refund.source_id for refund in done if refund.source_kind != Refund.Source.UNWANTED_CAPTURE}
+    of_vouchers = {refund.source_id for refund in done if refund.source_kind in OF_VOUCHERS}
     if of_vouchers:
         refund_finishing.finish(voucher_ids=sorted(of_vouchers), at=at)
+    if of_surcharges := [refund.source_id for refund in done if refund.source_kind == Refund.Source.SURCHARGE]:
+        surcharge_finishing.finish(surcharge_ids=of_surcharges, at=at)
     ledger.post(
         [
             Posting(

@@ -15,7 +15,7 @@ from config.kernel import audit
 from config.kernel.caller import MACHINE
 from config.kernel.ids import public
 from config.kernel.pipeline import as_jsonb, pipelined
-from orders.models import Payment, Refund
+from orders.models import Payment, Refund, Surcharge
 from orders.providers import registry
 from orders.providers.interface import (
     Provider,
@@ -42,9 +42,11 @@ SENT = """
     UPDATE orders_refund r
     SET status = 'sent', attempts = least(r.attempts + 1, 1000), sent_at = coalesce(r.sent_at, %(at)s),
         due_at = %(at)s::timestamptz + least(%(first)s * 2 ^ least(r.attempts, 20), %(longest)s) * interval '1 second'
-    FROM orders_refund before, orders_payment y
-    WHERE r.id = ANY(%(ids)s) AND before.id = r.id AND y.id = r.payment_id
-    RETURNING r.id, r.payment_id, y.provider, r.amount_fen, before.status
+    FROM orders_refund before
+    LEFT JOIN orders_payment y ON y.id = before.payment_id
+    LEFT JOIN orders_surcharge s ON s.id = before.surcharge_id
+    WHERE r.id = ANY(%(ids)s) AND before.id = r.id
+    RETURNING r.id, r.payment_id, r.surcharge_id, coalesce(y.provider, s.provider), r.amount_fen, before.status
 """
 SILENT = """
     UPDATE orders_refund r SET last_error = left(k.reason, 256)
@@ -57,7 +59,8 @@ class _Due:
     """A refund claimed by this run; ``was`` is the status it was claimed in."""
 
     id: UUID
-    payment_id: UUID
+    payment_id: UUID | None
+    surcharge_id: UUID | None
     provider: str
     amount_fen: int
     was: str
@@ -68,7 +71,15 @@ class _Due:
 
     @property
     def order(self) -> RefundOrder:
-        return RefundOrder(self.reference, public(Payment.PREFIX, self.payment_id), self.amount_fen)
+        return RefundOrder(self.reference, self._paid_as, self.amount_fen)
+
+    @property
+    def _paid_as(self) -> str:
+        """The reference under which the provider took the money: a payment's, or a surcharge's own."""
+        if self.payment_id is not None:
+            return public(Payment.PREFIX, self.payment_id)
+        assert self.surcharge_id is not None, "a refund goes to what was paid"
+        return public(Surcharge.PREFIX, self.surcharge_id)
 
 
 def send_refunds(*, limit: int, at: datetime) -> int:

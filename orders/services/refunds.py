@@ -160,12 +160,12 @@ def _refund(
         [
             Posting(
                 kind=kind,
-                brand_id=paid_by[refund.purchase_id].brand_id,
+                brand_id=one.voucher.brand_id,
                 amount_fen=refund.amount_fen,
                 source_kind="refund",
                 source_id=refund.pk,
             )
-            for refund in refunds
+            for one, refund in zip(paid, refunds, strict=True)
         ],
         at=at,
     )

@@ -9,11 +9,13 @@ from django.db import connection, transaction
 
 from config.kernel import audit
 from config.kernel.caller import MACHINE
-from orders.models import LedgerTransfer, Payment, Purchase, Refund
-from orders.services import recalls, refund_finishing
+from orders.models import LedgerTransfer, Payment, Purchase, Refund, Surcharge
+from orders.providers.interface import EventKind, NoticeEvent
+from orders.services import notices, recalls, refund_finishing, surcharges
 from orders.services.issuing import issue_paid
 from orders.services.ledger import Posting, post
 from orders.services.refunds import refund_expired, request_refund
+from orders.services.surcharges import Extra
 from stores.models import Store
 from stores.services import opening
 from tests import factories
@@ -25,6 +27,7 @@ from tests.vouchers.counters import Counter
 from tests.vouchers.fake_platform import FakePlatform
 from vouchers.issuers.interface import CallState, CancelAnswer, RedeemAnswer
 from vouchers.models import IssuerCall, Offer, Redemption, RedemptionRequest, Voucher
+from vouchers.queries.answers import Redeemed
 from vouchers.services import grants, holds, issuer_import, issuer_outcomes
 from vouchers.services.expiry import expire_due
 from vouchers.services.grant_reversal import reverse_granted
@@ -80,7 +83,7 @@ def build() -> World:
         request_id=uuid4(),
         at=NOW,
     )
-    counter.redeem(Voucher.objects.get(source_id=undone.pk).code)
+    _surcharges(counter, counter.redeem(Voucher.objects.get(source_id=undone.pk).code))
     again = Redemption.objects.get(voucher__source_id=undone.pk)
     reverse(redemption_id=again.pk, operator=counter.clerk, request_id=uuid4(), at=LATER)
     _refund(Voucher.objects.get(source_id=refunded.pk))
@@ -102,6 +105,49 @@ def _reserve(counter: counters.Counter) -> None:
     counted, limited = (stocked.keep(counter.store, mode) for mode in ("counted", "daily_limit"))
     stocked.reserve(counter.store, {counted: 2, limited: 3})
     stocked.release(stocked.reserve(counter.store, {counted: 1, limited: 1}))
+
+
+def _surcharges(counter: Counter, undone: Redeemed) -> None:
+    """
+    Beyond a use that is about to be undone: paid by QR, paid at the till, and not paid. Beyond one that stays: both
+    ways paid, one of them twice. One of those that will go back is back already at the end of the story.
+    """
+    kept = Redemption.objects.filter(reversed_at__isnull=True).exclude(pk=undone.uses[0].redemption_id).earliest("pk")
+    for redemption_id in (undone.uses[0].redemption_id, kept.pk):
+        for ask, provider in ((surcharges.ask_by_qr, {"provider": "sandbox"}), (surcharges.record_at_till, {})):
+            ask(
+                redemption_id=redemption_id,
+                extra=Extra(reason="大杯", amount_fen=500),
+                operator_id=counter.clerk.pk,
+                request_id=uuid4(),
+                at=NOW,
+                **provider,
+            )
+    for number, surcharge in enumerate(Surcharge.objects.filter(way="provider")):
+        pay_surcharge(surcharge, f"sbx_{number}")
+        pay_surcharge(surcharge, f"sbx_again_{number}")
+    surcharges.ask_by_qr(
+        redemption_id=kept.pk,
+        extra=Extra(reason="加料", amount_fen=200),
+        provider="sandbox",
+        operator_id=counter.clerk.pk,
+        request_id=uuid4(),
+        at=NOW,
+    )
+
+
+def pay_surcharge(surcharge: Surcharge, transaction_: str, *, at: datetime = NOW, **fields: Any) -> None:
+    """The provider tells that it took the money."""
+    event = NoticeEvent(
+        provider="sandbox",
+        event_id=f"evt_{transaction_}",
+        kind=EventKind.PAYMENT_CAPTURED,
+        reference=surcharge.public_id,
+        provider_reference=transaction_,
+        **{"amount_fen": surcharge.amount_fen, "currency": "CNY", "occurred_at": at, **fields},
+    )
+    notices.store_notices([event], at=at)
+    notices.apply_notices(limit=10, at=at)
 
 
 def _give_away(counter: counters.Counter) -> None:

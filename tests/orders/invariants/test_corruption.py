@@ -140,6 +140,11 @@ CORRUPTIONS = {
             SELECT gen_random_uuid(), id, 'https://example.com', '', '{vouchers.issued}', created_at FROM stores_brand;
         UPDATE kernel_outboxmessage SET dispatched_at = occurred_at
     """,
+    "surcharge_is_posted": "UPDATE orders_surcharge SET amount_fen = amount_fen + 1 WHERE way = 'till'",
+    "surcharge_goes_back_as_it_came": "DELETE FROM orders_refund WHERE source_kind = 'surcharge'",
+    "surcharge_of_an_undone_redemption_goes_back": """
+        UPDATE orders_surcharge SET status = 'paid', returning_at = NULL WHERE status = 'returning'
+    """,
     "recall_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'recall.begun'",
     "recalled_terms_are_not_sold": """
         UPDATE vouchers_offer offer SET state = 'open', closed_at = NULL
