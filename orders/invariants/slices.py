@@ -29,7 +29,16 @@ TOUCHED = """
 SELECT id FROM (
     (SELECT id FROM orders_purchase WHERE id >= %(since)s ORDER BY id DESC LIMIT %(limit)s)
     UNION (SELECT purchase_id FROM orders_payment WHERE id >= %(since)s ORDER BY id DESC LIMIT %(limit)s)
-    UNION (SELECT purchase_id FROM orders_refund WHERE id >= %(since)s ORDER BY id DESC LIMIT %(limit)s)
+    UNION (
+        SELECT purchase_id FROM orders_refund WHERE id >= %(since)s AND purchase_id IS NOT NULL
+        ORDER BY id DESC LIMIT %(limit)s)
+    UNION (
+        SELECT voucher.source_id FROM (
+            SELECT redemption_id FROM orders_surcharge WHERE id >= %(since)s ORDER BY id DESC LIMIT %(limit)s
+        ) AS recent
+        JOIN vouchers_redemption redemption ON redemption.id = recent.redemption_id
+        JOIN vouchers_voucher voucher ON voucher.id = redemption.voucher_id
+        WHERE voucher.source_kind = 'purchase')
     UNION (
         SELECT voucher.source_id FROM (
             SELECT voucher_id FROM vouchers_redemption WHERE id >= %(since)s ORDER BY id DESC LIMIT %(limit)s
