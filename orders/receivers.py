@@ -29,16 +29,16 @@ def post_redemptions(*, redemptions: Sequence[Redemption], at: datetime, **_: An
 
 
 @receiver(signals.reversed_)
+def give_surcharges_back(*, redemptions: Sequence[Redemption], at: datetime, **_: Any) -> None:
+    """Redemptions were undone: what was paid beyond their vouchers goes back, too; first, as it locks."""
+    surcharge_endings.give_back(redemption_ids=[redemption.pk for redemption in redemptions], at=at)
+
+
+@receiver(signals.reversed_)
 def post_reversals(*, redemptions: Sequence[Redemption], at: datetime, **_: Any) -> None:
     """Redemptions were undone: their uses are owed again, or their platform owes nothing for them."""
     postings = _of_redemptions(_KIND.REVERSAL, redemptions)
     ledger.post(postings + _of_platforms(_KIND.PLATFORM_REVERSAL, _KIND.PLATFORM_SUBSIDY_BACK, redemptions), at=at)
-
-
-@receiver(signals.reversed_)
-def give_surcharges_back(*, redemptions: Sequence[Redemption], at: datetime, **_: Any) -> None:
-    """Redemptions were undone: what was paid beyond their vouchers goes back, too."""
-    surcharge_endings.give_back(redemption_ids=[redemption.pk for redemption in redemptions], at=at)
 
 
 @receiver(signals.uses_expired)

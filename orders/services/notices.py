@@ -56,17 +56,17 @@ def apply_notices(*, limit: int, at: datetime) -> int:
 
 
 def _apply_captures(claimed: Sequence[StoredNotice], *, at: datetime) -> dict[int, Outcome | None]:
-    """Surcharges first, then purchases, whose late ones take hot counters."""
+    """Purchases before surcharges, as the ends of refunds lock them."""
     of_surcharges: list[StoredNotice] = []
     of_payments: list[StoredNotice] = []
     for notice in claimed:
         is_surcharge = notice.subject_id(Surcharge.PREFIX) is not None
         (of_surcharges if is_surcharge else of_payments).append(notice)
     outcomes: dict[int, Outcome | None] = {}
-    if of_surcharges:
-        outcomes |= surcharge_captures.apply(of_surcharges, at=at)
     if of_payments:
         outcomes |= captures.apply(of_payments, at=at)
+    if of_surcharges:
+        outcomes |= surcharge_captures.apply(of_surcharges, at=at)
     return outcomes
 
 
