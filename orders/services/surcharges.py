@@ -117,7 +117,7 @@ def _make(
                 raise IdempotencyConflict(param="Idempotency-Key")
             return Asked(first, is_repeat=True)
         _check(redemption, at=at)
-        priced = _priced(extra, redemption)
+        priced = _priced(extra, redemption, at=at)
         surcharge = Surcharge(
             redemption=redemption,
             brand_id=redemption.voucher.brand_id,
@@ -183,11 +183,11 @@ class _Priced:
     items: list[dict[str, Any]]
 
 
-def _priced(extra: Extra, redemption: Redemption) -> _Priced:
+def _priced(extra: Extra, redemption: Redemption, *, at: datetime) -> _Priced:
     if extra.product_id is None:
         assert extra.amount_fen is not None, "the edge asks for one of the two"
         return _Priced(extra.amount_fen, extra.reason, [])
-    menu = menu_of(Store.objects.get(pk=redemption.store_id))
+    menu = menu_of(Store.objects.get(pk=redemption.store_id), at=at)
     chosen = menu.choose(extra.product_id, extra.option_ids)
     included = _included(redemption.voucher.terms, chosen.product.product_id)
     amount_fen, dearer = 0, []
