@@ -14,6 +14,7 @@ from tests.vouchers import counters, fake_platform
 from tests.vouchers.counters import Counter
 from tests.vouchers.fake_platform import FakePlatform
 from vouchers import errors
+from vouchers.issuers import registry
 from vouchers.issuers.interface import Certificate, UsePrice
 from vouchers.models import Hold, IssuerCall, IssuerStore, Redemption, RedemptionRequest, Voucher
 from vouchers.queries.issuer_requests import RequestState
@@ -393,6 +394,20 @@ def test_a_store_without_a_name_there_redeems_nothing_of_it(counter: Counter, pl
 
     with pytest.raises(errors.StoreNotAtIssuer):
         redeem(counter, sold.code)
+
+
+def test_where_nothing_speaks_to_the_platform_nothing_is_held(
+    counter: Counter, platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sold = platform.sell()
+    counter_looks_it_up(counter, platform, sold)
+    with monkeypatch.context() as alone:
+        alone.setattr(registry, "KNOWN", {})
+        with pytest.raises(errors.IssuerNotThere):
+            redeem(counter, sold.code)
+
+    assert state(sold) == ("issued", 1, 0)
+    assert not RedemptionRequest.objects.exists()
 
 
 def test_a_platform_that_is_silent_about_a_code_is_no_miss(counter: Counter, platform: FakePlatform) -> None:

@@ -222,6 +222,7 @@ class StoreRedemptions(APIView):
             202: RequestAnswer,
             **errors_of(
                 errors.IssuerAlone,
+                errors.IssuerNotThere,
                 errors.StoreNotAtIssuer,
                 errors.IssuerProductUnknown,
                 errors.IssuerDoesNotAnswer,
@@ -294,6 +295,7 @@ class Reversal(APIView):
             202: ReversalAnswer,
             **errors_of(
                 errors.ReversalUndecided,
+                errors.IssuerNotThere,
                 errors.RefusedByIssuer,
                 errors.RedemptionNotFound,
                 errors.RedemptionBelongsToOrder,

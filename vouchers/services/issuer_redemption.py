@@ -14,6 +14,7 @@ from stores.models import Store
 from stores.queries import ClerkStore, stores_for_clerks
 from vouchers import errors
 from vouchers.codes import masked, normalise
+from vouchers.issuers import registry
 from vouchers.models import Hold, IssuerAccount, IssuerCall, IssuerStore, RedemptionRequest, Voucher
 from vouchers.queries import terms as terms_of
 from vouchers.queries.answers import Redeemed
@@ -52,7 +53,7 @@ def redeem(request: RedeemRequest, *, at: datetime) -> RequestState:
         VoucherNotFound: no platform of the brand's knows the code.
         IssuerAlone: a platform's voucher beside another one.
         IssuerDoesNotAnswer, IssuerProductUnknown: nothing could be learned of the code.
-        StoreNotAtIssuer: the store has no name there.
+        StoreNotAtIssuer, IssuerNotThere: the store has no name there, or nothing here speaks to that platform.
         RefusedByIssuer: the platform said no, now or when this request came first.
         IdempotencyConflict: ``request_id`` came before with another code or bill.
         DomainError: whatever else the verdict refuses.
@@ -118,6 +119,7 @@ def _voucher_of(here: ClerkStore, codes: list[str], *, at: datetime) -> Voucher:
 
 
 def _begin(request: RedeemRequest, here: ClerkStore, voucher: Voucher, codes: list[str], *, at: datetime) -> _Begun:
+    registry.by_name(voucher.issuer)  # nobody could be told: refused before anything is held
     name = IssuerStore.objects.filter(store_id=here.store_id, issuer=voucher.issuer).first()
     if name is None:
         raise errors.StoreNotAtIssuer(issuer=voucher.issuer)

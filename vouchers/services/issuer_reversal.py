@@ -11,6 +11,7 @@ from config.kernel import audit
 from config.kernel.caller import Caller
 from stores.queries import stores_for_clerks
 from vouchers import errors
+from vouchers.issuers import registry
 from vouchers.models import IssuerCall, IssuerStore, Redemption, RedemptionRequest, Voucher
 from vouchers.services import issuer_calls, reversal, voucher_locks
 from vouchers.services.actors import Actor, actor_of
@@ -50,6 +51,7 @@ def reverse(*, redemption_id: UUID, operator: User | Caller, request_id: UUID, a
         RedemptionNotFound: no such redemption, or the operator may not redeem at its store.
         RedemptionBelongsToOrder, RedemptionAlreadyReversed, RedemptionSettled: as at ``reversal.reverse``.
         ReversalWindowOver: the platform had said until when, and it is later.
+        IssuerNotThere: nothing here speaks to that platform.
         ReversalUndecided: another request to undo it has not been decided.
         RefusedByIssuer: the platform said no, now or when this request came first.
     """
@@ -84,6 +86,7 @@ def _write(redemption: Redemption, voucher: Voucher, actor: Actor, request_id: U
         raise errors.ReversalWindowOver(reversible_until=until.isoformat())
     if _is_being_undone(redemption):
         raise errors.ReversalUndecided(issuer=voucher.issuer)
+    registry.by_name(voucher.issuer)
     call = IssuerCall.objects.create(
         issuer=voucher.issuer,
         kind=IssuerCall.Kind.CANCEL,
