@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from config.kernel.api.caller import caller_id, customer_caller
 from config.kernel.api.idempotency import idempotency_key
-from config.kernel.api.schema import errors_of
+from config.kernel.api.schema import errors_of, only
 from config.kernel.api.strict import StrictSerializer, body_of
 from config.kernel.errors import IdempotencyConflict, MalformedRequest, RequestTooLarge
 from config.kernel.ids import parse
@@ -66,6 +66,7 @@ class PaymentAttempts(APIView):
                 IdempotencyConflict,
             ),
         },
+        auth=only("customerToken"),
     )
     def post(self, request: Request, purchase: str) -> Response:
         body = body_of(request, PaymentAttemptRequest)

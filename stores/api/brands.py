@@ -10,8 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.kernel import ids
-from config.kernel.api.caller import caller
-from config.kernel.api.schema import errors_of
+from config.kernel.api.caller import caller, staff_caller
+from config.kernel.api.schema import errors_of, only
 from config.kernel.api.strict import StrictSerializer, body_of
 from config.kernel.errors import NotAllowed
 from stores import queries
@@ -44,6 +44,7 @@ class MyBrands(APIView):
         operation_id="my_brands",
         summary="The brands you serve, or the one your key or token belongs to",
         responses={200: BrandList},
+        auth=only("customerToken", "staffToken", "apiKey", "deviceKey", "counterToken"),
         tags=["brands"],
     )
     def get(self, request: Request) -> Response:
@@ -58,11 +59,12 @@ class OneBrand(APIView):
         summary="Change what the brand is called, its default zone or its looks",
         request=BrandEdit,
         responses={200: BrandAnswer, **errors_of(BrandNotFound, NotAllowed, ZoneUnknown)},
+        auth=only("staffToken"),
         tags=["brands"],
     )
     def patch(self, request: Request, brand: str) -> Response:
         """PATCH /api/v1/brands/{brand}"""
-        by, at = caller(request), timezone.now()
+        by, at = staff_caller(request), timezone.now()
         ids.parse(Brand.PREFIX, brand)
         brand_id = queries.brand_for_caller(by, Permission.EDIT_BRAND, at=at, brand=brand)
         changes = body_of(request, BrandEdit).validated_data

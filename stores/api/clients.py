@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from config.kernel import ids
 from config.kernel.api.caller import staff_caller
 from config.kernel.api.pages import PageQuery, page_of, page_schema
-from config.kernel.api.schema import errors_of
+from config.kernel.api.schema import errors_of, only
 from config.kernel.api.strict import StrictSerializer, body_of, query_of
 from config.kernel.errors import NotAllowed
 from stores import queries
@@ -60,6 +60,7 @@ class Clients(APIView):
         summary="The brand's programs",
         parameters=[ClientsQuery],
         responses={200: page_schema(ClientAnswer), **errors_of(BrandNotFound, BrandRequired, NotAllowed)},
+        auth=only("staffToken"),
         tags=["api-clients"],
     )
     def get(self, request: Request) -> Response:
@@ -77,6 +78,7 @@ class Clients(APIView):
         description="Not repeatable: who lost the answer revokes that client and makes another.",
         request=NewClient,
         responses={201: ClientWithKey, **errors_of(BrandNotFound, BrandRequired, NotAllowed)},
+        auth=only("staffToken"),
         tags=["api-clients"],
     )
     def post(self, request: Request) -> Response:
@@ -95,6 +97,7 @@ class RevokeClient(APIView):
         summary="End a key, within 30 seconds everywhere",
         request=None,
         responses={200: ClientAnswer, **errors_of(ApiClientNotFound, NotAllowed)},
+        auth=only("staffToken"),
         tags=["api-clients"],
     )
     def post(self, request: Request, client: str) -> Response:

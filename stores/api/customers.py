@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.kernel.api.caller import api_client_caller
-from config.kernel.api.schema import errors_of
+from config.kernel.api.schema import errors_of, only
 from config.kernel.api.strict import StrictSerializer, body_of
 from config.kernel.errors import NotAllowed
 from stores import phones
@@ -51,6 +51,7 @@ class CustomerTokens(APIView):
         description="For your server, with a key of scope `customers`: the token goes to her device, the key never.",
         request=CustomerBody,
         responses={201: CustomerAnswer, 200: CustomerAnswer, **errors_of(NotAllowed, PhoneInvalid)},
+        auth=only("apiKey"),
         tags=["customers"],
     )
     def post(self, request: Request) -> Response:

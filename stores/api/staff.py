@@ -105,6 +105,7 @@ class StaffList(APIView):
         summary="Who works where you may see it",
         parameters=[StaffQuery],
         responses={200: page_schema(StaffAnswer), **errors_of(NotAllowed)},
+        auth=only("staffToken"),
         tags=["staff"],
     )
     def get(self, request: Request) -> Response:
@@ -137,6 +138,7 @@ class StaffList(APIView):
                 UsernameTaken,
             ),
         },
+        auth=only("staffToken"),
         tags=["staff"],
     )
     def post(self, request: Request) -> Response:
@@ -161,6 +163,7 @@ class EndStaff(APIView):
         summary="End a role from now on",
         request=None,
         responses={200: StaffAnswer, **errors_of(LastOwner, StaffNotFound)},
+        auth=only("staffToken"),
         tags=["staff"],
     )
     def post(self, request: Request, staff: str) -> Response:
@@ -177,6 +180,7 @@ class StaffPassword(APIView):
         summary="A new password for somebody who lost hers",
         request=NewPassword,
         responses={200: StaffAnswer, **errors_of(NotAllowed, PasswordTooWeak, StaffNotFound)},
+        auth=only("staffToken"),
         tags=["staff"],
     )
     def post(self, request: Request, staff: str) -> Response:

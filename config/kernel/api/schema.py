@@ -105,9 +105,7 @@ class HexiaoSchema(AutoSchema):
 
 class CredentialsScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """
-    Five kinds of credentials in one header; an operation narrows them with ``auth=only("staffToken")``.
-
-    Devices and who stands at one are named by each operation that takes them: they are refused anywhere else.
+    Five kinds of credentials in one header: people's and programs' unless an operation says ``auth=only("…")``.
     """
 
     target_class = "stores.api.authentication.CallerAuthentication"
@@ -118,7 +116,7 @@ class CredentialsScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> Any:
         """One of them, not all together."""
-        return only("customerToken", "staffToken", "apiKey")
+        return only("staffToken", "apiKey")
 
 
 def only(*credentials: str) -> Any:

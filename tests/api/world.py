@@ -1,0 +1,199 @@
+"""Two brands with one of everything, and everybody who may knock: what walks over the whole API."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+
+from config.accounts import tokens
+from config.accounts.models import User
+from config.kernel import outbox
+from config.kernel.caller import Caller, CallerKind
+from config.kernel.ids import PublicIdModel
+from livestream.models import CommissionPlan
+from orders.services.issuing import issue_paid
+from stores.models import (
+    ApiClient,
+    Customer,
+    HolidayCalendar,
+    Pin,
+    Region,
+    Store,
+    StoreGroup,
+    WebhookDelivery,
+    WebhookSubscription,
+)
+from stores.permissions import Role
+from stores.services import api_clients, pins
+from tests import factories
+from tests.orders import paid
+from tests.stores.people import PASSWORD, PIN, Shop
+from tests.vouchers import granted
+from vouchers.models import Redemption, Voucher
+from vouchers.services.redemption import RedeemRequest, redeem_one
+
+OPERATOR = Caller(kind=CallerKind.OPERATOR, id=None)
+
+PLACES: dict[Role, str] = {
+    Role.REGION_SUPERVISOR: "region",
+    Role.FRANCHISEE: "entity",
+    Role.STORE_MANAGER: "store",
+    Role.CLERK: "store",
+}
+"""Where the roles below a brand's own are; each reaches ``Side.store`` and not ``Side.other_store``."""
+
+
+@contextmanager
+def forgotten() -> Iterator[None]:
+    """What happens inside never was; services may open their durable transactions in it, as in a test case."""
+    block = transaction.atomic()
+    block._from_testcase = True  # type: ignore[attr-defined] # what django.test.TestCase sets
+    with block:
+        yield
+        transaction.set_rollback(True)
+
+
+@dataclass
+class Someone:
+    """A caller and her credentials; ``token`` is None for nobody."""
+
+    name: str
+    kind: CallerKind | None
+    token: str | None
+    role: Role | None = None
+    scope: ApiClient.Scope | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+
+class Side:
+    """A brand with one of everything; ``ids`` by the names that paths give them."""
+
+    def __init__(self) -> None:
+        now = datetime.now(UTC)
+        self.brand = brand = factories.brand()
+        self.region = Region.objects.create(brand=brand, code="ZJ", name="浙江")
+        self.entity = factories.entity(brand, kind="franchisee")
+        self.store = factories.store(brand, entity=self.entity, region=self.region, latitude=30.2, longitude=120.2)
+        self.other_store = factories.store(brand)
+        self.manager = factories.staff(brand, role="store_manager", store=self.store).user
+        self.clerk = factories.staff(brand, store=self.store)
+        self.other_clerk = factories.staff(brand, store=self.other_store)
+        self.clerk.user.password = make_password(PASSWORD)
+        self.clerk.user.save(update_fields=["password"])
+        Pin.objects.create(user=self.clerk.user, brand=brand, pin_hash=pins.hashed(PIN), set_at=now)
+        shop = Shop(brand, self.store, self.manager)
+        self.bound = shop.device()
+        self.invited = shop.invite(at=now)
+        self.customer = factories.customer(brand)
+        self.client = self.issue(ApiClient.Scope.REPORTS).client
+        self.group = StoreGroup.objects.create(brand=brand, code="AIR", name="机场店", created_at=now)
+        self.calendar = HolidayCalendar.objects.create(
+            brand=brand, year=2026, number=1, holidays=[{"date": "2026-10-01", "name": "国庆节"}], published_at=now
+        )
+        self.product = factories.product(brand)
+        self.option_group = factories.option_group(brand, self.product)
+        self.option = self.option_group.options.first()
+        assert self.option is not None, "the factory makes some"
+        self._sell(now)
+        self._use(now)
+        self.webhook = WebhookSubscription.objects.create(
+            brand=brand,
+            url="https://example.com/hook",
+            secret_encrypted=b"",
+            topics=["*"],
+            created_at=now,
+        )
+        with transaction.atomic():
+            told = outbox.announce(brand_id=brand.id, topic="vouchers.redeemed", items=[{"n": 1}], at=now)
+        self.delivery = WebhookDelivery.objects.create(
+            subscription=self.webhook, message=told, status="given_up", due_at=now, created_at=now
+        )
+
+    def issue(self, *scopes: ApiClient.Scope) -> api_clients.IssuedKey:
+        return api_clients.create(brand_id=self.brand.id, name="程序", scopes=scopes, by=OPERATOR, at=datetime.now(UTC))
+
+    def _sell(self, now: datetime) -> None:
+        self.deal = factories.deal(self.brand)
+        self.terms = factories.terms(self.deal)
+        self.session = factories.live_session(self.brand, ends_at=now + timedelta(days=1))
+        self.offer = factories.offer(self.terms, opens_at=now - timedelta(hours=1))
+        self.listing = factories.listing(self.session, self.offer)
+        self.draft_offer = factories.offer(self.terms, state="draft", allotment=10)
+        self.draft_session = factories.live_session(self.brand, state="draft", opened_at=None)
+        self.promoter = factories.promoter(self.brand)
+        self.plan = CommissionPlan.objects.create(
+            brand=self.brand, promoter=self.promoter, promoter_rate_bps=500, starts_at=now, created_at=now
+        )
+        self.purchase = paid.purchase(
+            offer=self.offer, customer_id=self.customer.id, status="accepted", paid_at=None, accepted_at=now
+        )
+        self.grant = granted.grant(self.terms, granted.to(self.customer), by=OPERATOR, at=now)
+
+    def _use(self, now: datetime) -> None:
+        before = now - timedelta(minutes=1)
+        bought = paid.purchase(offer=self.offer, customer_id=self.customer.id, quantity=3, accepted_at=before)
+        issue_paid(limit=10, at=before)
+        self.voucher, used, used_there = Voucher.objects.filter(source_id=bought.id).order_by("ordinal")
+        self.redemption = self._redeemed(self.store, self.clerk.user, used, now)
+        self.other_redemption = self._redeemed(self.other_store, self.other_clerk.user, used_there, now)
+
+    def _redeemed(self, store: Store, clerk: User, voucher: Voucher, now: datetime) -> Redemption:
+        done = redeem_one(RedeemRequest(store.id, clerk.id, (voucher.code,), None, uuid4()), at=now)
+        return Redemption.objects.get(id=done.uses[0].redemption_id)
+
+    def row(self, name: str, path: str, *, is_other: bool) -> PublicIdModel:
+        """The row for ``{name}`` in ``path``; of the store that is not the callers' where ``is_other``."""
+        if name == "group" and path.startswith("/api/v1/option-groups"):
+            return self.option_group
+        if is_other and name in ("store", "redemption", "staff"):
+            return {"store": self.other_store, "redemption": self.other_redemption, "staff": self.other_clerk}[name]
+        if name in ("staff", "device", "invitation"):
+            return {"staff": self.clerk, "device": self.bound.device, "invitation": self.invited.invitation}[name]
+        found: PublicIdModel = getattr(self, name)
+        return found
+
+
+class World:
+    """``own`` is the brand whose callers knock at both."""
+
+    def __init__(self) -> None:
+        self.own, self.foreign = Side(), Side()
+        at = datetime.now(UTC)
+        device = self.own.bound.device
+        self.roles = [self._staff(role) for role in Role]
+        self.scopes = [
+            Someone(f"key:{scope.value}", CallerKind.API_CLIENT, self.own.issue(scope).key, scope=scope)
+            for scope in ApiClient.Scope
+        ]
+        self.customer = Someone("customer", CallerKind.CUSTOMER, _customer_token(self.own.customer))
+        self.device = Someone("device", CallerKind.DEVICE, self.own.bound.key)
+        standing = tokens.sign_counter(
+            user_id=self.own.clerk.user_id, brand_id=self.own.brand.id, device_id=device.id, at=at
+        )
+        self.at_device = Someone("clerk at a device", CallerKind.COUNTER, standing.text, role=Role.CLERK)
+        self.nobody = Someone("nobody", None, None)
+
+    @property
+    def callers(self) -> list[Someone]:
+        return [*self.roles, *self.scopes, self.customer, self.device, self.at_device, self.nobody]
+
+    def _staff(self, role: Role) -> Someone:
+        place: dict[str, Any] = {PLACES[role]: getattr(self.own, PLACES[role])} if role in PLACES else {}
+        row = factories.staff(self.own.brand, role=role, **place)
+        return Someone(role.value, CallerKind.STAFF, staff_token(row.user), role=role)
+
+
+def staff_token(user: User) -> str:
+    return tokens.sign_staff(user_id=user.id, at=datetime.now(UTC)).text
+
+
+def _customer_token(customer: Customer) -> str:
+    return tokens.sign_customer(customer_id=customer.id, brand_id=customer.brand_id, at=datetime.now(UTC)).text
