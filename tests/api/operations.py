@@ -180,6 +180,12 @@ OPERATIONS: dict[str, Operation] = {
     "import_menu": of(P.EDIT_PRODUCTS, lambda side, store: "product_id,name,price\n900,龙井,18\n", **CSV),
     "get_product": of(P.VIEW_STORES),
     "edit_product": of(P.EDIT_PRODUCTS, plain(name="龙井")),
+    "list_product_terms": of(P.EDIT_PRODUCTS),
+    "list_product_vouchers": of(P.EDIT_PRODUCTS),
+    "withdraw_product": of(P.EDIT_PRODUCTS, plain(reason="停产")),
+    "list_store_terms": at_store(P.EDIT_STORES),
+    "list_store_vouchers": at_store(P.EDIT_STORES),
+    "list_recalls": of(P.EDIT_DEALS),
     "list_option_groups": of(P.VIEW_STORES),
     "create_option_group": of(
         P.EDIT_PRODUCTS, lambda side, store: {"brand": side.brand.public_id, "code": code(), "name": "温度"}
