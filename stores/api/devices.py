@@ -15,7 +15,7 @@ from config.kernel.api.caller import caller_id, device_caller, staff_caller
 from config.kernel.api.pages import PageQuery, page_of, page_schema
 from config.kernel.api.schema import errors_of, only
 from config.kernel.api.strict import StrictSerializer, body_of, query_of
-from config.kernel.errors import NotAllowed
+from config.kernel.errors import MalformedId, NotAllowed
 from stores import queries
 from stores.api.shown import Nothing, PublicId
 from stores.errors import DeviceNotFound, PinLocked, StoreIsClosed, StoreNotFound, WrongPin
@@ -141,7 +141,7 @@ class CounterSessions(APIView):
         operation_id="switch_by_pin",
         summary="A clerk switches to herself on this device",
         request=PinEntry,
-        responses={200: CounterSessionAnswer, **errors_of(WrongPin, PinLocked)},
+        responses={200: CounterSessionAnswer, **errors_of(MalformedId, PinLocked, WrongPin)},
         auth=only("deviceKey"),
         tags=["devices"],
     )

@@ -76,6 +76,7 @@ def store_at_counter(
     if found is not None:
         return found
     if caller.kind is CallerKind.API_CLIENT:  # it reaches every store of its brand, whatever its scopes
+        assert caller.brand_id is not None, "programs belong to a brand"
         is_there = Store.objects.filter(id=pair[0], brand_id=caller.brand_id).exists()
     else:
         is_there = bool(stores_for_clerks([pair], at, permission=Permission.VIEW_STORES))

@@ -80,7 +80,7 @@ class Operation:
         if self.permission is None:
             return True
         if who.kind is CallerKind.API_CLIENT:
-            return who.scope in scopes_with(self.permission)
+            return bool(who.scopes & scopes_with(self.permission))
         if who.role is None:
             return True
         if self.appoints is not None and self.appoints not in APPOINTS.get(who.role, ()):

@@ -7,6 +7,7 @@ Let in is who the table lets in (stores/permissions.py), and nobody else.
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import orjson
@@ -121,7 +122,8 @@ def call(
         lambda found: "sandbox" if found[1] == "provider" else side.row(found[1], path, is_other=is_other).public_id,
         path,
     )
-    asked = f"?brand={side.brand.public_id}" if "brand" in query else ""
+    named = {name: getattr(side, name).public_id for name in ("brand", "terms") if name in query}
+    asked = f"?{urlencode(named)}" if named else ""
     body = operation.body(side, side.other_store if is_other else side.store) if operation.body else None
     headers = {**who.headers, "Idempotency-Key": str(uuid4())}
     with forgotten():

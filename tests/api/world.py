@@ -66,7 +66,7 @@ class Someone:
     kind: CallerKind | None
     token: str | None
     role: Role | None = None
-    scope: ApiClient.Scope | None = None
+    scopes: frozenset[ApiClient.Scope] = frozenset()
 
     @property
     def headers(self) -> dict[str, str]:
@@ -170,7 +170,7 @@ class World:
         device = self.own.bound.device
         self.roles = [self._staff(role) for role in Role]
         self.scopes = [
-            Someone(f"key:{scope.value}", CallerKind.API_CLIENT, self.own.issue(scope).key, scope=scope)
+            Someone(f"key:{scope.value}", CallerKind.API_CLIENT, self.own.issue(scope).key, scopes=frozenset({scope}))
             for scope in ApiClient.Scope
         ]
         self.customer = Someone("customer", CallerKind.CUSTOMER, _customer_token(self.own.customer))

@@ -10,8 +10,10 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 from pytest_django import Settings
+from rest_framework import serializers
 
 from config.kernel.api.exceptions import language_of
+from config.kernel.api.strict import StrictSerializer
 from config.kernel.caller import Caller, CallerKind
 from config.kernel.models import AuditEntry
 from tests.factories import NOW
@@ -286,3 +288,30 @@ def test_answers_forbid_inline_script_and_framing(api: Client) -> None:
         assert "unsafe" not in policy
         assert answer["X-Content-Type-Options"] == "nosniff"
         assert answer["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"text": 1}, "text"),
+        ({"whole": "1"}, "whole"),
+        ({"whole": True}, "whole"),
+        ({"is_so": "yes"}, "is_so"),
+        ({"is_so": 1}, "is_so"),
+        ({"key": 5}, "key"),
+        ({"texts": ["a", 1]}, "texts"),
+    ],
+)
+def test_a_body_is_of_the_json_types_that_are_described(body: dict[str, Any], field: str) -> None:
+    class Described(StrictSerializer):
+        text = serializers.CharField(required=False)
+        whole = serializers.IntegerField(required=False)
+        is_so = serializers.BooleanField(required=False)
+        key = serializers.UUIDField(required=False)
+        texts = serializers.ListField(child=serializers.CharField(), required=False)
+
+    described = Described(data=body, context={"is_json": True})
+
+    assert not described.is_valid()
+    assert set(described.errors) == {field}
+    assert Described(data={"text": "1", "whole": 1, "is_so": True, "texts": []}, context={"is_json": True}).is_valid()

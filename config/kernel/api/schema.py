@@ -13,10 +13,13 @@ from config.kernel.errors import (
     DomainError,
     IdempotencyConflict,
     InternalError,
+    MalformedJson,
     MalformedRequest,
     NotAllowed,
     NotSignedIn,
+    RequestTooLarge,
     TooManyRequests,
+    UnsupportedMediaType,
 )
 
 CREDENTIALS = {
@@ -158,17 +161,24 @@ def add_common_answers(result: dict[str, Any], generator: Any, request: Any, pub
     answers = {}
     for refusal in (NotSignedIn, NotAllowed, MalformedRequest, TooManyRequests, InternalError, DatabaseUnavailable):
         answers[str(refusal.status)] = refusal
-        result["components"].setdefault("responses", {})[refusal.__name__] = {
-            "description": f"- `{refusal.code}`: {refusal.en}",
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}},
-        }
+        result["components"].setdefault("responses", {})[refusal.__name__] = _told(refusal)
+    of_bodies = {str(refusal.status): refusal for refusal in (MalformedJson, RequestTooLarge, UnsupportedMediaType)}
+    for refusal in of_bodies.values():
+        result["components"]["responses"][refusal.__name__] = _told(refusal)
     for operation in (each for of_path in result["paths"].values() for each in of_path.values()):
-        for status, refusal in answers.items():
+        for status, refusal in (answers | of_bodies if "requestBody" in operation else answers).items():
             if status in ("401", "403") and {} in operation.get("security", [{}]):
                 continue  # nobody need sign in
             operation["responses"].setdefault(status, {"$ref": f"#/components/responses/{refusal.__name__}"})
         operation["responses"] = dict(sorted(operation["responses"].items()))
     return result
+
+
+def _told(refusal: type[DomainError]) -> dict[str, Any]:
+    return {
+        "description": f"- `{refusal.code}`: {refusal.en}",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}},
+    }
 
 
 def _codes_of(responses: Any) -> set[str]:

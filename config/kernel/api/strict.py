@@ -12,9 +12,38 @@ class StrictSerializer(serializers.Serializer[Any]):
     """A plain serializer that refuses fields it does not know."""
 
     def to_internal_value(self, data: Any) -> Any:
+        if self.context.get("is_json") and isinstance(data, dict):
+            fields = {name: field for name, field in self.fields.items() if name in data}
+            if wrong := {
+                name: [_no_such_type(field)] for name, field in fields.items() if not _fits(field, data[name])
+            }:
+                raise serializers.ValidationError(wrong)
         if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
             raise UnknownParameter(names=", ".join(unknown), param=unknown[0])
         return super().to_internal_value(data)
+
+
+def _fits(field: Any, value: Any) -> bool:
+    """Whether a JSON value has the described type: Django REST Framework also takes 1 for "1", "yes" for true."""
+    match field:
+        case _ if value is None:
+            return True  # whether it may be null is the field's own question
+        case serializers.CharField() | serializers.UUIDField():
+            return isinstance(value, str)
+        case serializers.BooleanField():
+            return isinstance(value, bool)
+        case serializers.IntegerField():
+            return isinstance(value, int) and not isinstance(value, bool)
+        case serializers.ListField():
+            return not isinstance(value, list) or all(_fits(field.child, each) for each in value)
+        case _:
+            return True
+
+
+def _no_such_type(field: Any) -> str:
+    """The field's own sentence, in the caller's language."""
+    of_one = getattr(field, "child", field)
+    return str(of_one.error_messages["invalid"]).format(value="", input="")
 
 
 S = TypeVar("S", bound=StrictSerializer)
@@ -24,7 +53,7 @@ def body_of(request: Request, serializer: type[S]) -> S:
     """The validated body; ``.validated_data`` holds it."""
     if not isinstance(request.data, dict):
         raise MalformedRequest(fields={"": ["a JSON object is expected"]})
-    body = serializer(data=request.data)
+    body = serializer(data=request.data, context={"is_json": True})
     body.is_valid(raise_exception=True)
     return body
 
