@@ -11,6 +11,7 @@ import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -58,8 +59,9 @@ def page_of(rows: QuerySet[M], *, by: str, limit: int, cursor: str | None = None
     return Page(items=items, next=_cursor(items[-1], by) if len(found) > limit else None)
 
 
+@cache
 def page_schema(item: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
-    """How a page of ``item`` looks, for ``@extend_schema``."""
+    """How a page of ``item`` looks, for ``@extend_schema``; the same for every list of it."""
     name = item.__name__.removesuffix("Serializer")
     return inline_serializer(
         name=f"{name}Page",

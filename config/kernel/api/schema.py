@@ -1,5 +1,6 @@
 """How operations are described in the OpenAPI document."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +37,16 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     required=True,
     description="A new UUID for a new request; the same one to repeat it safely. A repeat answers 200 instead of 201.",
 )
+
+ANY_MAY_ANSWER: tuple[type[DomainError], ...] = (
+    NotSignedIn,
+    NotAllowed,
+    MalformedRequest,
+    TooManyRequests,
+    InternalError,
+    DatabaseUnavailable,
+)
+ANY_WITH_A_BODY_MAY_ANSWER: tuple[type[DomainError], ...] = (MalformedJson, RequestTooLarge, UnsupportedMediaType)
 
 _lane_operations: dict[tuple[str, str], dict[str, Any]] = {}
 _lane_components: dict[str, Any] = {}
@@ -158,13 +169,10 @@ def add_lane_operations(result: dict[str, Any], generator: Any, request: Any, pu
 
 def add_common_answers(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """Give every operation the refusals that any of them may answer, each written once."""
-    answers = {}
-    for refusal in (NotSignedIn, NotAllowed, MalformedRequest, TooManyRequests, InternalError, DatabaseUnavailable):
-        answers[str(refusal.status)] = refusal
-        result["components"].setdefault("responses", {})[refusal.__name__] = _told(refusal)
-    of_bodies = {str(refusal.status): refusal for refusal in (MalformedJson, RequestTooLarge, UnsupportedMediaType)}
-    for refusal in of_bodies.values():
-        result["components"]["responses"][refusal.__name__] = _told(refusal)
+    answers, of_bodies = _by_status(ANY_MAY_ANSWER), _by_status(ANY_WITH_A_BODY_MAY_ANSWER)
+    result["components"]["responses"] = result["components"].get("responses", {}) | {
+        refusal.__name__: _told(refusal) for refusal in (*ANY_MAY_ANSWER, *ANY_WITH_A_BODY_MAY_ANSWER)
+    }
     for operation in (each for of_path in result["paths"].values() for each in of_path.values()):
         for status, refusal in (answers | of_bodies if "requestBody" in operation else answers).items():
             if status in ("401", "403") and {} in operation.get("security", [{}]):
@@ -172,6 +180,10 @@ def add_common_answers(result: dict[str, Any], generator: Any, request: Any, pub
             operation["responses"].setdefault(status, {"$ref": f"#/components/responses/{refusal.__name__}"})
         operation["responses"] = dict(sorted(operation["responses"].items()))
     return result
+
+
+def _by_status(refusals: Iterable[type[DomainError]]) -> dict[str, type[DomainError]]:
+    return {str(refusal.status): refusal for refusal in refusals}
 
 
 def _told(refusal: type[DomainError]) -> dict[str, Any]:
