@@ -195,6 +195,7 @@ OPERATIONS: dict[str, Operation] = {
     "edit_option": of(P.EDIT_PRODUCTS, plain(name="大杯")),
     "withdraw_option": of(P.EDIT_PRODUCTS),
     "get_store_menu": anybody(),
+    "keep_stock": at_store(P.MARK_SOLD_OUT, plain(mode="daily_limit", daily_limit=40)),
     "sell_out_product": at_store(P.MARK_SOLD_OUT),
     "product_is_back": at_store(P.MARK_SOLD_OUT),
     "price_product_here": at_store(P.EDIT_PRODUCTS, plain(price_fen=1_900)),
@@ -327,5 +328,6 @@ OPERATIONS: dict[str, Operation] = {
     "prepare_redemption": at_store(P.REDEEM, lambda side, store: {"codes": [side.voucher.code]}, kinds=AT_COUNTER),
     "redeem": at_store(P.REDEEM, lambda side, store: {"codes": [side.voucher.code]}, kinds=AT_COUNTER, refused=404),
     "list_redemptions": at_store(P.VIEW_REDEMPTIONS, kinds=AT_COUNTER),
+    "get_redemption_request": at_store(P.VIEW_REDEMPTIONS, kinds=AT_COUNTER, refused=404),
     "reverse_redemption": at_store(P.REDEEM, kinds=AT_COUNTER, refused=404),
 }

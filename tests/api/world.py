@@ -153,6 +153,8 @@ class Side:
         """The row for ``{name}`` in ``path``; of the store that is not the callers' where ``is_other``."""
         if name == "group" and path.startswith("/api/v1/option-groups"):
             return self.option_group
+        if name == "redemption_request":
+            return (self.other_redemption if is_other else self.redemption).request
         if is_other and name in ("store", "redemption", "staff"):
             return {"store": self.other_store, "redemption": self.other_redemption, "staff": self.other_clerk}[name]
         if name in ("staff", "device", "invitation"):
