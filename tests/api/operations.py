@@ -35,7 +35,8 @@ class Operation:
 
     ``refused`` and ``missing`` are the answers to who reaches the place and may not, and to who does not
     reach it. ``at_store``: the place is a store. ``appoints``: it takes power over that role there.
-    ``always`` is the answer to anybody where no credentials count.
+    ``always`` is the answer to anybody where no credentials count, ``lacks`` the code of a 404 that only who
+    is let in can hear.
     """
 
     kinds: frozenset[CallerKind] | None
@@ -47,6 +48,7 @@ class Operation:
     appoints: Role | None = None
     media_type: str = "application/json"
     always: Expected = "allowed"
+    lacks: str = ""
 
     def targets(self, path: str, query: set[str], body: set[str]) -> list[Target]:
         """The places it can be called for."""
@@ -181,10 +183,10 @@ OPERATIONS: dict[str, Operation] = {
     "get_product": of(P.VIEW_STORES),
     "edit_product": of(P.EDIT_PRODUCTS, plain(name="龙井")),
     "list_product_terms": of(P.EDIT_PRODUCTS),
-    "list_product_vouchers": of(P.EDIT_PRODUCTS),
+    "list_product_vouchers": of(P.EDIT_PRODUCTS, lacks="terms_not_found"),
     "withdraw_product": of(P.EDIT_PRODUCTS, plain(reason="停产")),
     "list_store_terms": at_store(P.EDIT_STORES),
-    "list_store_vouchers": at_store(P.EDIT_STORES),
+    "list_store_vouchers": at_store(P.EDIT_STORES, lacks="terms_not_found"),
     "list_recalls": of(P.EDIT_DEALS),
     "list_option_groups": of(P.VIEW_STORES),
     "create_option_group": of(

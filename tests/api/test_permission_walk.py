@@ -106,7 +106,7 @@ def disagreements(world: World, name: str) -> list[tuple[Any, ...]]:
                 continue  # refused for what she is, wherever it would be
             expected = operation.expected(who, target)
             answer = call(operation, method, path, query, side, target, who)
-            if not agrees(answer.status_code, expected):
+            if not agrees(answer, expected, operation.lacks):
                 wrong.append(
                     (who.name, target, f"expected {expected}", answer.status_code, answer.content[:200].decode())
                 )
@@ -141,6 +141,9 @@ def _content(body: Any, media_type: str) -> tuple[bytes, str]:
     return (body.encode() if isinstance(body, str) else orjson.dumps(body)), media_type
 
 
-def agrees(status: int, expected: Any) -> bool:
+def agrees(answer: Any, expected: Any, lacks: str) -> bool:
     """Let in is done, or refused for a reason of the matter: never for who asks."""
+    status = answer.status_code
+    if expected == "allowed" and status == 404 and lacks:
+        return bool(answer.json()["error"]["code"] == lacks)
     return status < 300 or status in (400, 409, 422) if expected == "allowed" else status == expected
