@@ -53,8 +53,7 @@ def sown(document: dict[str, Any], side: Side) -> dict[str, Any]:
             for parameter in operation.get("parameters", []):
                 name = parameter["name"]
                 if parameter["in"] == "path":
-                    there = "sandbox" if name == "provider" else side.row(name, path, is_other=False).public_id
-                    parameter["schema"] = {"type": "string", "enum": [there]}
+                    parameter["schema"] = {"type": "string", "enum": [side.named(name, path, is_other=False)]}
                 elif parameter["in"] == "query":
                     _sow(parameter, "schema", name, side)
     for name, component in made["components"]["schemas"].items():

@@ -269,6 +269,14 @@ OPERATIONS: dict[str, Operation] = {
         P.EDIT_DEALS, plain(title="20 元代金券", list_price_fen=2_000, face_value_fen=2_000, usable_days=30)
     ),
     "change_deal_total": of(P.EDIT_DEALS, plain(total=2_000_000)),
+    "connect_issuer": of(P.EDIT_DEALS, branded(external_id="a-1"), lacks="issuer_not_there"),
+    "disconnect_issuer": of(P.EDIT_DEALS, lacks="issuer_not_there"),
+    "name_store_at_issuer": at_store(P.EDIT_STORES, plain(external_id="s-1"), lacks="issuer_not_there"),
+    "honour_issuer_product": of(
+        P.EDIT_DEALS,
+        lambda side, store: {"brand": side.brand.public_id, "terms": side.terms.public_id},
+        lacks="issuer_not_there",
+    ),
     "list_offers": of(P.SELL),
     "create_offer": of(P.SELL, lambda side, store: {"terms": side.terms.public_id, "price_fen": 990, "allotment": 10}),
     "get_offer": of(P.SELL),

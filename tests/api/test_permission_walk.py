@@ -117,11 +117,7 @@ def call(
     operation: Operation, method: str, path: str, query: set[str], side: Side, target: Target, who: Someone
 ) -> Any:
     is_other = target == "other_store"
-    filled = re.sub(
-        r"\{(\w+)\}",
-        lambda found: "sandbox" if found[1] == "provider" else side.row(found[1], path, is_other=is_other).public_id,
-        path,
-    )
+    filled = re.sub(r"\{(\w+)\}", lambda found: side.named(found[1], path, is_other=is_other), path)
     named = {name: getattr(side, name).public_id for name in ("brand", "terms") if name in query}
     asked = f"?{urlencode(named)}" if named else ""
     body = operation.body(side, side.other_store if is_other else side.store) if operation.body else None

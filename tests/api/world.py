@@ -149,6 +149,14 @@ class Side:
         done = redeem_one(RedeemRequest(store.id, clerk.id, (voucher.code,), None, uuid4()), at=now)
         return Redemption.objects.get(id=done.uses[0].redemption_id)
 
+    def named(self, name: str, path: str, *, is_other: bool) -> str:
+        """What ``{name}`` in ``path`` is filled with."""
+        if name in ("provider", "issuer"):
+            return {"provider": "sandbox", "issuer": "douyin"}[name]
+        if path.startswith("/api/v1/issuers/") and name == "product":
+            return "p-1"
+        return self.row(name, path, is_other=is_other).public_id
+
     def row(self, name: str, path: str, *, is_other: bool) -> PublicIdModel:
         """The row for ``{name}`` in ``path``; of the store that is not the callers' where ``is_other``."""
         if name == "group" and path.startswith("/api/v1/option-groups"):

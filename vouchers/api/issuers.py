@@ -45,7 +45,7 @@ class NameAnswer(serializers.Serializer[Any]):
     external_id = serializers.CharField()
 
 
-class ProductAnswer(serializers.Serializer[IssuerDeal]):
+class IssuerProductAnswer(serializers.Serializer[IssuerDeal]):
     issuer = serializers.CharField()
     product = serializers.CharField(source="external_id")
     terms = serializers.CharField(source="terms.public_id")
@@ -112,7 +112,7 @@ class Product(APIView):
         summary="The terms that a platform's product is honoured by",
         request=ProductBody,
         responses={
-            200: ProductAnswer,
+            200: IssuerProductAnswer,
             **errors_of(errors.IssuerNotThere, errors.TermsNotFound, BrandNotFound, BrandRequired, NotAllowed),
         },
         tags=["issuers"],
@@ -128,4 +128,4 @@ class Product(APIView):
         if len(product) > 64 or "\x00" in product:
             raise errors.IssuerProductUnknown(issuer=issuer, product=product[:64])
         honoured = issuer_accounts.honour(terms=terms, issuer=issuer, product=product, by=by, at=at)
-        return Response(ProductAnswer(honoured).data)
+        return Response(IssuerProductAnswer(honoured).data)
