@@ -339,5 +339,8 @@ OPERATIONS: dict[str, Operation] = {
     "redeem": at_store(P.REDEEM, lambda side, store: {"codes": [side.voucher.code]}, kinds=AT_COUNTER, refused=404),
     "list_redemptions": at_store(P.VIEW_REDEMPTIONS, kinds=AT_COUNTER),
     "get_redemption_request": at_store(P.VIEW_REDEMPTIONS, kinds=AT_COUNTER, refused=404),
+    "ask_surcharge": at_store(P.REDEEM, plain(way="till", amount_fen=500, reason="大杯"), kinds=PEOPLE, refused=404),
+    "get_surcharge": at_store(P.VIEW_REDEMPTIONS, kinds=PEOPLE, refused=404),
+    "list_surcharges": at_store(P.VIEW_REDEMPTIONS, kinds=PEOPLE),
     "reverse_redemption": at_store(P.REDEEM, kinds=AT_COUNTER, refused=404),
 }

@@ -16,6 +16,8 @@ from config.kernel import outbox
 from config.kernel.caller import Caller, CallerKind
 from config.kernel.ids import PublicIdModel
 from livestream.models import CommissionPlan
+from orders.models import Surcharge
+from orders.services import surcharges
 from orders.services.issuing import issue_paid
 from stores.models import (
     ApiClient,
@@ -144,6 +146,17 @@ class Side:
         self.voucher, used, used_there = Voucher.objects.filter(source_id=bought.id).order_by("ordinal")
         self.redemption = self._redeemed(self.store, self.clerk.user, used, now)
         self.other_redemption = self._redeemed(self.other_store, self.other_clerk.user, used_there, now)
+        self.surcharge = self._surcharged(self.redemption, self.clerk.user, now)
+        self.other_surcharge = self._surcharged(self.other_redemption, self.other_clerk.user, now)
+
+    def _surcharged(self, redemption: Redemption, clerk: User, now: datetime) -> Surcharge:
+        return surcharges.record_at_till(
+            redemption_id=redemption.id,
+            extra=surcharges.Extra(reason="大杯", amount_fen=500),
+            operator_id=clerk.id,
+            request_id=uuid4(),
+            at=now,
+        ).surcharge
 
     def _redeemed(self, store: Store, clerk: User, voucher: Voucher, now: datetime) -> Redemption:
         done = redeem_one(RedeemRequest(store.id, clerk.id, (voucher.code,), None, uuid4()), at=now)
@@ -163,8 +176,13 @@ class Side:
             return self.option_group
         if name == "redemption_request":
             return (self.other_redemption if is_other else self.redemption).request
-        if is_other and name in ("store", "redemption", "staff"):
-            return {"store": self.other_store, "redemption": self.other_redemption, "staff": self.other_clerk}[name]
+        if is_other and name in ("store", "redemption", "staff", "surcharge"):
+            return {
+                "store": self.other_store,
+                "redemption": self.other_redemption,
+                "staff": self.other_clerk,
+                "surcharge": self.other_surcharge,
+            }[name]
         if name in ("staff", "device", "invitation"):
             return {"staff": self.clerk, "device": self.bound.device, "invitation": self.invited.invitation}[name]
         found: PublicIdModel = getattr(self, name)
