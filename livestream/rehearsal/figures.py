@@ -29,12 +29,18 @@ VOUCHERS = """
         WHERE v.brand_id = %(brand)s
     ) each_voucher
 """
+# In vouchers: a bundle's unit is as many as it has children.
 PURCHASES = """
-    SELECT coalesce(sum(quantity), 0),
-           coalesce(sum(quantity) FILTER (WHERE status = 'closed'), 0),
-           coalesce(sum(quantity) FILTER (WHERE paid_at IS NOT NULL), 0),
+    SELECT coalesce(sum(quantity * vouchers), 0)::bigint,
+           coalesce(sum(quantity * vouchers) FILTER (WHERE status = 'closed'), 0)::bigint,
+           coalesce(sum(quantity * vouchers) FILTER (WHERE paid_at IS NOT NULL), 0)::bigint,
            coalesce(count(*) / nullif(extract(epoch FROM max(accepted_at) - min(accepted_at)), 0), 0)
-    FROM orders_purchase WHERE brand_id = %(brand)s
+    FROM orders_purchase p JOIN (
+        SELECT id, coalesce((SELECT sum((child ->> 'count')::int)
+                             FROM jsonb_array_elements(bundle_children) AS child), 1) AS vouchers
+        FROM vouchers_dealterms
+    ) terms ON terms.id = p.terms_id
+    WHERE brand_id = %(brand)s
 """
 UNDONE = """
     SELECT count(*) FROM vouchers_redemption r JOIN vouchers_voucher v ON v.id = r.voucher_id

@@ -1,13 +1,13 @@
-"""What the rehearsal sells: three offers in one livestream, enough that the hot one sells out and the rest do not."""
+"""What the rehearsal sells: four offers in one livestream, enough that the hot one sells out and the rest do not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from livestream.models import LiveSession
 from livestream.rehearsal.chain import INSTALLER
 from livestream.services import commission_plans, listings, promoters, sessions
-from vouchers.models import Deal
+from vouchers.models import Deal, DealTerms
 from vouchers.services import deals, offers
 
 PROMOTER_CODE = "aqing"
@@ -15,7 +15,10 @@ PROMOTER_CODE = "aqing"
 
 @dataclass(frozen=True)
 class Article:
-    """A deal as it is listed; ``share`` of the crowd's orders is its allotment."""
+    """
+    A deal as it is listed; ``share`` of the crowd's orders is its allotment. ``children`` are a bundle's:
+    so many each of articles that come before it.
+    """
 
     out_id: str
     kind: Deal.Kind
@@ -23,6 +26,7 @@ class Article:
     price_fen: int
     share: float
     terms: deals.NewTerms
+    children: tuple[tuple[str, int], ...] = ()
 
 
 ARTICLES = (
@@ -52,6 +56,15 @@ ARTICLES = (
         1.5,
         deals.NewTerms(title="鲜果茶三次卡", list_price_fen=5_400, use_list_fen=[1_900, 1_800, 1_700], usable_days=90),
     ),
+    Article(
+        "bundle-summer",
+        Deal.Kind.BUNDLE,
+        "夏日券包",
+        7_900,
+        1.5,
+        deals.NewTerms(title="夏日券包", list_price_fen=10_400, usable_days=90),
+        children=(("cash-50", 1), ("card-3", 1)),
+    ),
 )
 
 
@@ -68,6 +81,7 @@ def open_sale(*, brand_id: UUID, orders: int, at: datetime) -> LiveSession:
         by=INSTALLER,
         at=at,
     )
+    published: dict[str, DealTerms] = {}
     for article in ARTICLES:
         allotment = max(10, int(orders * article.share))
         deal = deals.create(
@@ -79,7 +93,9 @@ def open_sale(*, brand_id: UUID, orders: int, at: datetime) -> LiveSession:
             by=INSTALLER,
             at=at,
         ).row
-        terms = deals.publish_terms(deal=deal, new=article.terms, by=INSTALLER, at=at).row
+        children = [{"terms": published[child].public_id, "count": count} for child, count in article.children]
+        new = replace(article.terms, bundle_children=children)
+        terms = published[article.out_id] = deals.publish_terms(deal=deal, new=new, by=INSTALLER, at=at).row
         offer = offers.create(
             terms=terms,
             price_fen=article.price_fen,
