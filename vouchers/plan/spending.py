@@ -56,7 +56,7 @@ class Spending:
         """Whether the order may hold so many more vouchers of the deal."""
         deal = self.in_deal.setdefault(offer.terms.deal, [])
         limits = [limit for limit in (offer.terms.max_per_order, *(limit for _, limit in deal)) if limit is not None]
-        return not limits or charged + sum(n for n, _ in deal) <= min(limits)
+        return not charged or not limits or charged + sum(n for n, _ in deal) <= min(limits)
 
     def _take(self, offer: Offer, pool: Pool, n: int) -> None:
         if n:

@@ -3,6 +3,7 @@
 from dataclasses import astuple
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -41,6 +42,13 @@ def test_no_enumeration_finds_a_better_plan_on_any_level(case: Case) -> None:
     assert plan.optimal
     assert plan.settled
     assert plan.bound_fen == plan.objective.cost_fen
+
+
+@pytest.mark.parametrize("seed", [94, 636, 1987, 53_072, 12_570, 13_448, 1_230_266_480])
+def test_cases_that_were_once_wrong_stay_right(seed: int) -> None:
+    case = case_of(Random(seed))
+
+    assert astuple(plan_of(case).objective) == best_levels(case.lines, case.vouchers, case.forced, case.excluded)
 
 
 def test_the_random_cases_mix_kinds_and_meet_every_reason() -> None:
