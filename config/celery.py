@@ -45,6 +45,7 @@ app.conf.beat_schedule = {
     "issue-paid": every(2, "orders.issue_paid", "issue"),
     "issue-granted": every(5, "vouchers.issue_granted", "issue"),
     "reverse-granted": every(30, "vouchers.reverse_granted", "issue"),
+    "extend-sold": every(15, "vouchers.extend_sold", "issue"),
     "expire-due": every(30, "vouchers.expire_due", "issue"),
     "ask-issuers": every(5, "vouchers.ask_issuers", "outside"),
     "release-overdue": every(5, "vouchers.release_overdue", "issue"),

@@ -42,15 +42,30 @@ class VoucherExpired(Conflict):
 
 
 class WrongStore(Conflict):
+    """``details`` hold the rule that keeps this store out and the nearest that honour the voucher, if any."""
+
     code = "wrong_store"
     zh = "本店不能用这张券"
-    en = "This voucher is not honoured at this store; details name the nearest stores that do."
+    en = "This voucher is not honoured at this store"
+
+    def message(self, language: str) -> str:
+        """Which rule, and the way to the nearest store: 本店不能用这张券（…），最近可用：XX店 480米."""
+        said, english = super().message(language), language == "en"
+        if rule := self.details.get("rule_en" if english else "rule_zh"):
+            said += f" ({rule})" if english else f"（{rule}）"
+        near = [
+            f"{one['name']} {_distance(one['distance_metres'], english=english)}"
+            for one in self.details.get("nearest", ())
+        ]
+        if not near:
+            return said + "." if english else said
+        return f"{said}. Nearest: {', '.join(near)}." if english else f"{said}，最近可用：{'、'.join(near)}"
 
 
 class VoucherNotUsableNow(Conflict):
     code = "voucher_not_usable_now"
-    zh = "现在不在这张券的可用时段内"
-    en = "This voucher is not usable at this day or hour; details say when it is."
+    zh = "现在不能用这张券：{rule_zh}"
+    en = "This voucher is not usable at this day or hour: {rule_en}."
 
 
 class BillAmountRequired(Invalid):
@@ -61,20 +76,20 @@ class BillAmountRequired(Invalid):
 
 class MinSpendNotReached(Conflict):
     code = "min_spend_not_reached"
-    zh = "消费金额未满这张券的使用门槛"
-    en = "The bill is below this voucher's minimum spend; details say how much it takes."
+    zh = "消费金额未满使用门槛：{rule_zh}"
+    en = "The bill is below this voucher's minimum spend: {rule_en}."
 
 
 class TooManyOfOneDeal(Conflict):
     code = "too_many_of_one_deal"
-    zh = "这种券每单最多用 {max_per_order} 张"
-    en = "An order takes at most {max_per_order} vouchers of this deal."
+    zh = "这种券用得太多：{rule_zh}"
+    en = "Too many vouchers of this deal in one order: {rule_en}."
 
 
 class VouchersDoNotCombine(Conflict):
     code = "vouchers_do_not_combine"
-    zh = "这些券不能一起使用"
-    en = "These vouchers cannot be used together."
+    zh = "这些券不能一起使用：{rule_zh}"
+    en = "These vouchers cannot be used together: {rule_en}."
 
 
 class CodesOutOfRange(Invalid):
@@ -226,8 +241,8 @@ class RedemptionBelongsToOrder(Conflict):
 
 class VoucherNotRefundable(Conflict):
     code = "voucher_not_refundable"
-    zh = "这张券按规则不支持退款"
-    en = "By its terms this voucher gives no money back."
+    zh = "这张券不能退款：{rule_zh}"
+    en = "By its terms this voucher gives no money back: {rule_en}."
 
 
 # --- deals, offers, switches -----------------------------------------------------------------------
@@ -351,3 +366,30 @@ class TermsRecalled(Conflict):
     code = "terms_recalled"
     zh = "这一版券规则已无法兑付，不能再售卖"
     en = "These terms can be met no more (a product was withdrawn, or a store closed), so nothing is sold under them."
+
+
+class AmendmentNotInFavour(Conflict):
+    code = "amendment_not_in_favour"
+    zh = "已售出的券只能往有利于顾客的方向修改：{param_zh}"
+    en = "Vouchers that were sold change only in the customer's favour: {reason}."
+
+    def __init__(self, *, param: str, reason: str, zh: str) -> None:
+        super().__init__(param=param, reason=reason, param_zh=zh)
+
+
+class AmendmentChangesNothing(Invalid):
+    code = "amendment_changes_nothing"
+    zh = "这些规则本来就是这样，没有可修改的内容"
+    en = "The terms say all of that already; there is nothing to amend."
+
+
+class StoreGroupIsPromised(Conflict):
+    code = "store_group_is_promised"
+    zh = "已售出的券按规则可在这个分组的门店使用，不能这样调整分组"
+    en = "Vouchers that were sold are honoured by this group's stores; details name their terms. Amend those first."
+
+
+def _distance(metres: int, *, english: bool) -> str:
+    if metres < 1_000:
+        return f"{metres} m" if english else f"{metres}米"
+    return f"{metres / 1_000:.1f} km" if english else f"{metres / 1_000:.1f}公里"

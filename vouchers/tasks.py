@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from config.kernel import jobs
-from vouchers.services import expiry, grant_issuing, grant_reversal, holds, issuer_asking
+from vouchers.services import expiry, extending, grant_issuing, grant_reversal, holds, issuer_asking
 
 BATCHES_AT_MOST = 200
 """A run ends after so many; the next tick goes on, and the soft time limit is far away."""
@@ -52,3 +52,11 @@ def reverse_granted() -> None:
 def ask_issuers() -> None:
     """Platforms about what they have not decided: a few, since a silent one takes seconds; the next tick goes on."""
     issuer_asking.ask_due(limit=40, at=timezone.now())
+
+
+@shared_task(name="vouchers.extend_sold")
+def extend_sold() -> None:
+    """Sold vouchers that an amendment made to last longer, in batches until none is left."""
+    for _ in range(BATCHES_AT_MOST):
+        if not extending.extend_sold(limit=2_000, at=timezone.now()):
+            return

@@ -17,6 +17,8 @@ TOPICS = {
     "vouchers.reversed": "A redemption was undone; the use is free again.",
     "vouchers.expired": "Unused uses ended; where the terms say so, their refund follows by itself.",
     "vouchers.recalled": "No store can honour these vouchers any more; their refund follows by itself.",
+    "vouchers.extended": "Unused vouchers last longer, by an amendment of their terms.",
+    "terms.amended": "Published terms changed in the customers' favour; it counts for sold vouchers too.",
     "staff.appointed": "Somebody was given a role, by appointment or by accepting an invitation.",
     "staff.ended": "Roles ended: one of hers, or all because she left.",
 }

@@ -163,6 +163,8 @@ def _use(use: RedeemedUse) -> dict[str, Any]:
         "serial": use.serial,
         "uses_left": use.uses_left,
         "amount_fen": use.amount_fen,
+        "discount_fen": use.discount_fen,
+        "pays_difference": use.pays_difference,
         "redeemed_at": use.redeemed_at,
         "reversible_until": use.reversible_until,
         "reversed_at": use.reversed_at,

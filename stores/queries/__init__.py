@@ -23,6 +23,7 @@ from stores.queries.clerks import (
     clerk_stores,
     send_clerks,
     send_stores,
+    store_now,
     stores_for_clerks,
     stores_now,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "store_at_counter",
     "store_for_caller",
     "store_for_staff",
+    "store_now",
     "stores_for_clerks",
     "stores_now",
     "stores_of_caller",

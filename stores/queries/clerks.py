@@ -181,6 +181,14 @@ def stores_now(asked: Cursor, at: datetime) -> dict[UUID, StoreNow]:
     return {row[0]: StoreNow(**_store_now(row, at)) for row in asked.fetchall()}
 
 
+def store_now(store_id: UUID, at: datetime) -> StoreNow | None:
+    """One store as it is at ``at``; None where there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute(STORES_NOW, {"store_ids": [store_id], "at": at})
+        row = cursor.fetchone()
+    return StoreNow(**_store_now(row, at)) if row else None
+
+
 def _clerks_given(pairs: Sequence[tuple[UUID, Who]], at: datetime, permission: Permission) -> dict[str, Any]:
     callers = [who if isinstance(who, Caller) else Caller(kind=CallerKind.STAFF, id=who) for _, who in pairs]
     return {

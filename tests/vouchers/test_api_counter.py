@@ -63,6 +63,8 @@ class TestRedeem:
                     "serial": 1,
                     "uses_left": 0,
                     "amount_fen": 1_990,
+                    "discount_fen": None,
+                    "pays_difference": False,
                     "redeemed_at": redemption.redeemed_at.isoformat().replace("+00:00", "Z"),
                     "reversible_until": (redemption.redeemed_at + timedelta(hours=1))
                     .isoformat()

@@ -20,13 +20,16 @@ from vouchers.services.deals import NewTerms
 pytestmark = pytest.mark.django_db
 
 BY = Caller(kind=CallerKind.STAFF, id=uuid4())
+TEA, MILK = uuid4(), uuid4()
 CASH = NewTerms(title="20 元代金券", list_price_fen=2_000, face_value_fen=2_000, usable_days=30)
 CARD = NewTerms(title="三次卡", list_price_fen=5_400, use_list_fen=[1_900, 1_800, 1_700], usable_days=90)
 DISCOUNT = NewTerms(title="八折券", list_price_fen=1_000, discount_rate_bps=2_000, usable_days=30)
 PACKAGE = NewTerms(
     title="双人餐",
     list_price_fen=4_000,
-    package_groups=[{"name": "饮品", "items": ["a", "b"], "choose": 2}],
+    package_groups=[
+        {"name": "饮品", "items": [{"product": f"prd_{TEA.hex}"}, {"product": f"prd_{MILK.hex}"}], "choose": 2}
+    ],
     usable_days=30,
 )
 BUNDLE = NewTerms(title="券包", list_price_fen=4_000, bundle_children=[{"terms": "trm_x", "count": 2}], usable_days=30)
@@ -41,7 +44,10 @@ GOOD = {
 
 @pytest.fixture
 def brand() -> Brand:
-    return factories.brand()
+    brand = factories.brand()
+    for product in (TEA, MILK):
+        factories.product(brand, id=product)
+    return brand
 
 
 def create(brand: Brand, **fields: Any) -> Any:
@@ -134,7 +140,7 @@ def test_terms_of_every_kind_are_numbered_and_frozen(brand: Brand, kind: Deal.Ki
         (replace(DISCOUNT, discount_rate_bps=10_001), "discount_rate_bps"),
         (replace(DISCOUNT, discount_cap_fen=0), "discount_cap_fen"),
         (replace(PACKAGE, package_groups=[]), "package_groups"),
-        (replace(PACKAGE, package_groups=[{"items": ["a"], "choose": 2}]), "package_groups"),
+        (replace(PACKAGE, package_groups=[{"items": [{"product": f"prd_{TEA.hex}"}], "choose": 2}]), "package_groups"),
         (replace(BUNDLE, bundle_children=[{"terms": "trm_x", "count": 0}]), "bundle_children"),
     ],
 )

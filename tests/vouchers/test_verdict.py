@@ -33,12 +33,15 @@ class Held:
     uses_held: int = 0
     valid_from: datetime = NOW - timedelta(days=1)
     valid_until: datetime = NOW + timedelta(days=1)
+    extensions: int = 0
 
 
 @dataclass
 class Here:
     store_id: UUID = STORE
     region_ids: frozenset[UUID] = frozenset({REGION, PROVINCE})
+    group_ids: frozenset[UUID] = frozenset()
+    is_dearer: bool = False
     zone: str = "Asia/Shanghai"
 
 

@@ -33,6 +33,7 @@ from vouchers.queries.issuer_requests import RequestState
 from vouchers.services import issuer_redemption, issuer_reversal, preparing
 from vouchers.services.redemption import RedeemRequest
 from vouchers.services.redemption_batch import MOST_AT_ONCE
+from vouchers.verdict import valid_until_of
 
 MOST_FEN = 10**11
 BILL_HELP = "The undiscounted eligible amount; needed where a voucher is a discount or has a minimum spend."
@@ -86,6 +87,12 @@ class PreparedVoucher(serializers.Serializer[Any]):
     discount_rate_bps = serializers.IntegerField(allow_null=True)
     needs_bill = serializers.BooleanField(help_text="Redeeming it takes `bill_fen`.")
     min_spend_fen = serializers.IntegerField()
+    discount_fen = serializers.IntegerField(
+        allow_null=True, help_text="What a discount takes off `bill_fen`, its cap included; null without a bill."
+    )
+    pays_difference = serializers.BooleanField(
+        help_text="This store is dearer, and by the terms the customer pays the difference."
+    )
     valid_until = serializers.DateTimeField(allow_null=True)
     is_usable = serializers.BooleanField()
     refusal = RefusalSerializer(allow_null=True)
@@ -105,6 +112,8 @@ class RedemptionSerializer(serializers.Serializer[RedeemedUse]):
     serial = serializers.IntegerField(help_text="Which use of the voucher, from 1.")
     uses_left = serializers.IntegerField(help_text="What remains on the voucher now.")
     amount_fen = serializers.IntegerField(help_text="What was paid for this use.")
+    discount_fen = serializers.IntegerField(allow_null=True, help_text="What a discount takes off the bill.")
+    pays_difference = serializers.BooleanField(help_text="The customer pays this dearer store's difference.")
     redeemed_at = serializers.DateTimeField()
     reversible_until = serializers.DateTimeField(allow_null=True)
     reversed_at = serializers.DateTimeField(allow_null=True)
@@ -208,7 +217,7 @@ class PrepareRedemption(APIView):
             prepared = preparing.prepare(store=here, codes=asked["codes"], bill_fen=bill_fen, at=at)
         misses.count(sum(one.voucher is None for one in prepared), clerk_id=caller_id(by), address=address)
         language = language_of(request.headers.get("Accept-Language", ""))
-        return Response({"vouchers": [_shown(one, language) for one in prepared]})
+        return Response({"vouchers": [_shown(one, bill_fen, language) for one in prepared]})
 
 
 class StoreRedemptions(APIView):
@@ -336,7 +345,7 @@ class OneRequest(APIView):
         return Response(RequestAnswer(asked).data)
 
 
-def _shown(prepared: Prepared, language: str) -> dict[str, Any]:
+def _shown(prepared: Prepared, bill_fen: int | None, language: str) -> dict[str, Any]:
     voucher, terms, refusal = prepared.voucher, prepared.terms, prepared.refusal
     told = {"code": refusal.code, "message": refusal.message(language), "details": refusal.details} if refusal else None
     return {
@@ -352,7 +361,9 @@ def _shown(prepared: Prepared, language: str) -> dict[str, Any]:
         "discount_rate_bps": terms.discount_rate_bps if terms else None,
         "needs_bill": terms.needs_bill if terms else False,
         "min_spend_fen": terms.min_spend_fen if terms else 0,
-        "valid_until": voucher.valid_until if voucher else None,
+        "discount_fen": terms.discount_fen(bill_fen) if terms else None,
+        "pays_difference": prepared.pays_difference,
+        "valid_until": valid_until_of(voucher, terms) if voucher and terms else None,
         "is_usable": refusal is None,
         "refusal": told,
     }

@@ -93,10 +93,28 @@ class TermsFields(StrictSerializer):
         help_text='Hours at the store: [["18:00", "26:00"]] runs until 2 at night.',
     )
     blackout_dates = serializers.ListField(child=serializers.DateField(), required=False, max_length=1000)
-    store_scope = serializers.DictField(
-        required=False, help_text='{"everywhere": true} or {"regions": […], "stores": […]}; minus except_….'
+    special_dates = serializers.ListField(
+        child=serializers.DateField(),
+        required=False,
+        max_length=1000,
+        help_text="Usable whatever the weekday or holiday rule says.",
     )
-    product_scope = serializers.DictField(required=False)
+    holiday_rule = serializers.ChoiceField(
+        choices=DealTerms.HolidayRule.choices, required=False, help_text="By your calendars, `/calendars`."
+    )
+    makeup_rule = serializers.ChoiceField(
+        choices=DealTerms.MakeupRule.choices,
+        required=False,
+        help_text="What a day worked for a holiday counts as, against `weekdays`.",
+    )
+    store_scope = serializers.DictField(
+        required=False,
+        help_text='{"everywhere": true} or {"regions": […], "groups": […], "stores": […]}; minus except_….',
+    )
+    dearer_stores = serializers.ChoiceField(choices=DealTerms.DearerStores.choices, required=False)
+    product_scope = serializers.DictField(
+        required=False, help_text='{"everything": true} or {"categories": […], "products": ["prd_…"]}; minus except_….'
+    )
     stacking_group = serializers.CharField(max_length=32, required=False, allow_blank=True)
     max_per_order = serializers.IntegerField(required=False, allow_null=True)
     refundable_unused = serializers.BooleanField(required=False)
@@ -114,6 +132,7 @@ class TermsAnswer(serializers.ModelSerializer[DealTerms]):
             *("id", "deal", "number", "title", "list_price_fen", "use_list_fen", "face_value_fen"),
             *("discount_rate_bps", "discount_cap_fen", "package_groups", "bundle_children", "min_spend_fen"),
             *("validity", "usable_from", "usable_until", "usable_days", "weekdays", "day_spans", "blackout_dates"),
+            *("special_dates", "holiday_rule", "makeup_rule", "calendar_versions", "dearer_stores"),
             *("store_scope", "product_scope", "stacking_group", "max_per_order", "refundable_unused"),
             *("refunds_on_expiry", "refund_returns_stock", "published_at"),
         )

@@ -2,13 +2,15 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from vouchers.api import counter, deals, grants, issuers, offers, switches, wallet, withdrawing
+from vouchers.api import amendments, counter, deals, grants, issuers, offers, switches, wallet, withdrawing
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("deals", deals.Deals.as_view()),
     path("deals/<str:deal>", deals.OneDeal.as_view()),
     path("deals/<str:deal>/total", deals.DealTotal.as_view()),
     path("deals/<str:deal>/terms", deals.DealTermsList.as_view()),
+    path("terms/<str:terms>/rules", amendments.TermsRules.as_view()),
+    path("terms/<str:terms>/amendments", amendments.Amendments.as_view()),
     path("offers", offers.Offers.as_view()),
     path("offers/<str:offer>", offers.OneOffer.as_view()),
     path("offers/<str:offer>/open", offers.OpenOffer.as_view()),

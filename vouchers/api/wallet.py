@@ -20,7 +20,7 @@ from vouchers.api.counter import RefusalSerializer
 from vouchers.models import Deal, Redemption, UseEnding, Voucher
 from vouchers.queries import terms, wallet
 from vouchers.queries.wallet import VoucherDetail
-from vouchers.verdict import Terms
+from vouchers.verdict import Terms, valid_until_of
 
 
 class VoucherSerializer(serializers.Serializer[Any]):
@@ -160,7 +160,7 @@ def _voucher(voucher: Voucher, terms: Terms) -> dict[str, Any]:
         "discount_cap_fen": terms.discount_cap_fen,
         "min_spend_fen": terms.min_spend_fen,
         "valid_from": voucher.valid_from,
-        "valid_until": voucher.valid_until,
+        "valid_until": valid_until_of(voucher, terms),
         "issued_at": voucher.issued_at,
     }
 

@@ -1,3 +1,4 @@
+from vouchers.models.amendments import Amendment, TermsRevision
 from vouchers.models.deals import Deal, DealTerms
 from vouchers.models.grants import Grant, GrantBatch
 from vouchers.models.holds import Hold
@@ -15,6 +16,7 @@ from vouchers.models.redemptions import Redemption, RedemptionRequest
 from vouchers.models.vouchers import CodeCounter, UseEnding, Voucher
 
 __all__ = [
+    "Amendment",
     "CodeCounter",
     "CustomerAllowance",
     "Deal",
@@ -34,6 +36,7 @@ __all__ = [
     "Redemption",
     "RedemptionRequest",
     "SellingSwitch",
+    "TermsRevision",
     "UseEnding",
     "Voucher",
 ]

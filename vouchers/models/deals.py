@@ -43,6 +43,7 @@ class DealTerms(PublicIdModel):
 
     ``use_list_fen`` holds the list price of every use, one number for everything but a times card:
     what was paid is split over the uses by it. Times of day and dates are the store's own.
+    ``calendar_versions`` are the holiday calendars of the day it was published, ``{"2026": 1}``.
     """
 
     PREFIX: ClassVar[str] = "trm"
@@ -50,6 +51,22 @@ class DealTerms(PublicIdModel):
     class Validity(models.TextChoices):
         FIXED = "fixed"
         DAYS = "days"
+
+    class HolidayRule(models.TextChoices):
+        USABLE = "usable"
+        EXCLUDED = "excluded"
+        ONLY = "only"
+
+    class MakeupRule(models.TextChoices):
+        """What a day worked for a holiday counts as: the weekday it is, or a workday."""
+
+        OWN_WEEKDAY = "own_weekday"
+        WORKDAY = "workday"
+
+    class DearerStores(models.TextChoices):
+        INCLUDED = "included"
+        PAY_DIFFERENCE = "pay_difference"
+        EXCLUDED = "excluded"
 
     deal = models.ForeignKey(Deal, models.PROTECT, related_name="terms")
     number = models.PositiveIntegerField()
@@ -71,9 +88,20 @@ class DealTerms(PublicIdModel):
     weekdays = ArrayField(models.PositiveSmallIntegerField(), default=list, blank=True)
     day_spans = models.JSONField(default=list, blank=True)
     blackout_dates = ArrayField(models.DateField(), default=list, blank=True)
+    special_dates = ArrayField(models.DateField(), default=list, blank=True)
+    holiday_rule = models.CharField(
+        max_length=8, choices=HolidayRule, default=HolidayRule.USABLE, db_default=HolidayRule.USABLE
+    )
+    makeup_rule = models.CharField(
+        max_length=12, choices=MakeupRule, default=MakeupRule.OWN_WEEKDAY, db_default=MakeupRule.OWN_WEEKDAY
+    )
+    calendar_versions = models.JSONField(default=dict, blank=True)
     # where and on what
     store_scope = models.JSONField(default=dict, blank=True)
     product_scope = models.JSONField(default=dict, blank=True)
+    dearer_stores = models.CharField(
+        max_length=16, choices=DearerStores, default=DearerStores.INCLUDED, db_default=DearerStores.INCLUDED
+    )
     # with what
     stacking_group = models.CharField(max_length=32, blank=True)
     max_per_order = models.PositiveIntegerField(null=True, blank=True)
@@ -107,4 +135,14 @@ class DealTerms(PublicIdModel):
                 name="terms_say_when_they_hold",
             ),
             models.CheckConstraint(condition=Q(use_list_fen__len__gte=1), name="terms_have_a_use"),
+            models.CheckConstraint(
+                condition=Q(holiday_rule__in=["usable", "excluded", "only"]), name="terms_holiday_rule_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(makeup_rule__in=["own_weekday", "workday"]), name="terms_makeup_rule_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(dearer_stores__in=["included", "pay_difference", "excluded"]),
+                name="terms_dearer_stores_rule_is_known",
+            ),
         ]

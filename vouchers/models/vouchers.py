@@ -31,6 +31,7 @@ class Voucher(PublicIdModel):
 
     ``status`` follows from the facts (redemptions, endings, holds); the audit recounts it (I4).
     ``external_id`` is its name at another issuer, and then its source is that issuer's sale of it.
+    ``extensions`` is how many of its terms' extensions ``valid_until`` has; ``verdict.valid_until_of`` adds the rest.
     A source may not issue twice: (``source_kind``, ``source_id``, ``ordinal``) is unique.
     """
 
@@ -68,6 +69,7 @@ class Voucher(PublicIdModel):
     valid_until = models.DateTimeField()
     status = models.CharField(max_length=10, choices=Status, default=Status.ISSUED)
     issued_at = models.DateTimeField()
+    extensions = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints: ClassVar = [
@@ -98,6 +100,9 @@ class Voucher(PublicIdModel):
                 fields=["terms", "issued_at", "id"],
                 name="voucher_open_by_terms",
                 condition=Q(status__in=["issued", "held"]),
+            ),
+            models.Index(
+                fields=["terms", "extensions"], name="voucher_to_extend", condition=Q(status__in=["issued", "held"])
             ),
         ]
 

@@ -13,7 +13,10 @@ from vouchers.verdict import Terms
 
 @dataclass(frozen=True, slots=True)
 class RedeemedUse:
-    """One use, as the counter prints it; ``uses_left`` is what remains on the voucher."""
+    """
+    One use, as the counter prints it; ``uses_left`` is what remains on the voucher, ``discount_fen`` what a
+    discount takes off the bill. ``pays_difference`` where the store is dearer and the terms say so.
+    """
 
     redemption_id: UUID
     voucher_id: UUID
@@ -27,6 +30,8 @@ class RedeemedUse:
     face_value_fen: int | None
     discount_rate_bps: int | None
     discount_cap_fen: int | None
+    discount_fen: int | None
+    pays_difference: bool
     redeemed_at: datetime
     reversible_until: datetime | None
     reversed_at: datetime | None
@@ -66,7 +71,9 @@ class Redeemed:
         return self if self.is_repeat else replace(self, is_repeat=True)
 
 
-def redeemed_use(redemption: Redemption, voucher: Voucher, terms: Terms) -> RedeemedUse:
+def redeemed_use(
+    redemption: Redemption, voucher: Voucher, terms: Terms, *, is_dearer: bool, bill_fen: int | None
+) -> RedeemedUse:
     return RedeemedUse(
         redemption_id=redemption.id,
         voucher_id=voucher.id,
@@ -80,6 +87,8 @@ def redeemed_use(redemption: Redemption, voucher: Voucher, terms: Terms) -> Rede
         face_value_fen=terms.face_value_fen,
         discount_rate_bps=terms.discount_rate_bps,
         discount_cap_fen=terms.discount_cap_fen,
+        discount_fen=terms.discount_fen(bill_fen),
+        pays_difference=is_dearer and terms.asks_the_difference,
         redeemed_at=redemption.redeemed_at,
         reversible_until=redemption.reversible_until,
         reversed_at=redemption.reversed_at,

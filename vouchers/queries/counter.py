@@ -33,6 +33,7 @@ class Prepared:
     voucher: Voucher | None
     terms: Terms | None
     refusal: DomainError | None
+    pays_difference: bool = False
 
 
 def prepare(*, store: ClerkStore, codes: Sequence[str], bill_fen: int | None, at: datetime) -> list[Prepared]:
@@ -102,9 +103,18 @@ def judged(
         refusal = None
         if why is not None and why is not errors.BillAmountRequired:
             refusal = explained(
-                why, code=code, position=position, voucher=voucher, terms=of_voucher, story=story, bill_fen=bill_fen
+                why,
+                code=code,
+                position=position,
+                voucher=voucher,
+                terms=of_voucher,
+                story=story,
+                store=store,
+                bill_fen=bill_fen,
+                at=at,
             )
         if why is errors.WrongStore and refusal is not None and of_voucher is not None:
             with_nearest(refusal, of_voucher, latitude=store.latitude, longitude=store.longitude, at=at)
-        prepared.append(Prepared(code=code, voucher=voucher, terms=of_voucher, refusal=refusal))
+        more = of_voucher is not None and store.is_dearer and of_voucher.asks_the_difference
+        prepared.append(Prepared(code, voucher, of_voucher, refusal, pays_difference=more))
     return prepared

@@ -64,7 +64,7 @@ def for_counter(public_id: str, who: Who, *, at: datetime) -> RequestState:
 
 def state_of(request_id: UUID, *, is_repeat: bool) -> RequestState:
     """The request of that id, which is there."""
-    request = RedemptionRequest.objects.select_related("issuer_call__voucher").get(pk=request_id)
+    request = RedemptionRequest.objects.select_related("issuer_call__voucher", "store").get(pk=request_id)
     call = getattr(request, "issuer_call", None)
     redemptions = list(request.redemptions.select_related("voucher").order_by("serial"))
     known = terms({one.voucher.terms_id for one in redemptions})
@@ -74,7 +74,16 @@ def state_of(request_id: UUID, *, is_repeat: bool) -> RequestState:
         issuer=call.issuer if call else Voucher.OWN,
         outcome=request.outcome,
         bill_fen=request.bill_fen,
-        uses=tuple(redeemed_use(one, one.voucher, known[one.voucher.terms_id]) for one in redemptions),
+        uses=tuple(
+            redeemed_use(
+                one,
+                one.voucher,
+                known[one.voucher.terms_id],
+                is_dearer=request.store.is_dearer,
+                bill_fen=request.bill_fen,
+            )
+            for one in redemptions
+        ),
         held_uses=call.uses if call and call.decided_at is None else 0,
         requested_at=request.requested_at,
         decided_at=call.decided_at if call else request.requested_at,

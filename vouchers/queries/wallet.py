@@ -11,6 +11,7 @@ from config.kernel.errors import DomainError
 from vouchers import errors
 from vouchers.models import Redemption, UseEnding, Voucher
 from vouchers.queries.frozen_terms import terms
+from vouchers.queries.refusals import explained_at_the_refund_desk
 from vouchers.verdict import Terms, refusal_of_its_state, refusal_to_refund
 
 
@@ -50,8 +51,9 @@ def showable(customer_id: UUID, voucher_id: UUID, *, at: datetime) -> Voucher:
     voucher = vouchers_of(customer_id).filter(pk=voucher_id, issuer=Voucher.OWN).first()
     if voucher is None:
         raise errors.VoucherNotFound
-    if refusal := refusal_of_its_state(voucher, at=max(at, voucher.valid_from)):
-        raise refusal(voucher=voucher.public_id)
+    of_voucher = terms([voucher.terms_id])[voucher.terms_id]
+    if refusal := refusal_of_its_state(voucher, of_voucher, at=max(at, voucher.valid_from)):
+        raise explained_at_the_refund_desk(refusal, voucher=voucher, terms=of_voucher)
     return voucher
 
 
@@ -84,4 +86,4 @@ def _refusal_to_refund(voucher: Voucher, terms: Terms, *, at: datetime) -> Domai
     if voucher.issuer != Voucher.OWN:
         return errors.RefundAtIssuer(issuer=voucher.issuer)
     refusal = refusal_to_refund(voucher, terms, at=at)
-    return refusal() if refusal else None
+    return explained_at_the_refund_desk(refusal, voucher=voucher, terms=terms) if refusal else None

@@ -8,12 +8,15 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from config.kernel.caller import Caller
+from stores.models import HolidayCalendar
 from stores.services import trail
 from stores.services.made import Made
 from vouchers.errors import DealNotFound, DealStockExhausted, OutIdTaken
 from vouchers.models import Deal, DealStock, DealTerms
+from vouchers.queries.frozen_terms import heeds_holidays
 from vouchers.services.bundle_terms import with_frozen_children
 from vouchers.services.terms_check import NewTerms, check
+from vouchers.services.terms_reach import check_reach
 
 __all__ = ["NewTerms", "change_total", "create", "publish_terms"]
 
@@ -70,11 +73,12 @@ def publish_terms(*, deal: Deal, new: NewTerms, by: Caller, at: datetime) -> Mad
     """
     Freeze ``new`` as the deal's next numbered terms; vouchers keep those they were sold under.
 
-    Safe to retry: what equals the latest terms is the latest terms.
+    Safe to retry: what equals the latest terms is the latest terms. They remember the holiday calendars of
+    this day: a later one may add days to them and never take one away.
 
     Raises:
         DealNotFound: the deal is gone from this brand.
-        TermsInvalid: nobody could use them; names the field.
+        TermsInvalid: nobody could ever use them; names the field and the reason.
     """
     check(new, kind=Deal.Kind(deal.kind), at=at)
     if deal.kind == Deal.Kind.BUNDLE:
@@ -85,13 +89,21 @@ def publish_terms(*, deal: Deal, new: NewTerms, by: Caller, at: datetime) -> Mad
         if not Deal.objects.select_for_update(no_key=True).filter(pk=deal.pk, brand_id=deal.brand_id).exists():
             raise DealNotFound
         latest = deal.terms.order_by("-number").first()
+        content["calendar_versions"] = _calendar_versions(deal.brand_id) if heeds_holidays(content) else {}
         if latest is not None and {name: getattr(latest, name) for name in content} == content:
             return Made(latest, is_new=False)
         number = latest.number + 1 if latest else 1
-        terms = DealTerms.objects.create(deal=deal, number=number, published_at=at, **content)
+        terms = DealTerms(deal=deal, number=number, published_at=at, **content)
+        check_reach(terms, at=at)
+        terms.save(force_insert=True)
         told = {"deal": deal.public_id, "number": number}
         trail.leave("terms.published", terms, brand_id=deal.brand_id, by=by, at=at, details=told)
     return Made(terms, is_new=True)
+
+
+def _calendar_versions(brand_id: UUID) -> dict[str, int]:
+    versions = HolidayCalendar.objects.filter(brand_id=brand_id).order_by("year", "number")
+    return {str(year): number for year, number in versions.values_list("year", "number")}
 
 
 def _columns(new: NewTerms) -> dict[str, Any]:

@@ -15,12 +15,13 @@ from config.kernel.trail import Act, Message, send_trail
 from stores.models import Customer
 from vouchers import queries
 from vouchers.models import UseEnding, Voucher
-from vouchers.services import endings
+from vouchers.services import endings, extending
 from vouchers.services.endings import Ended
 from vouchers.signals import uses_expired
+from vouchers.verdict import extended
 
 LOCK_DUE = """
-    SELECT id, brand_id, customer_id, terms_id, issuer FROM vouchers_voucher
+    SELECT id, brand_id, customer_id, terms_id, issuer, valid_until, extensions FROM vouchers_voucher
     WHERE status = 'issued' AND valid_until <= %(at)s ORDER BY valid_until LIMIT %(limit)s
     FOR NO KEY UPDATE SKIP LOCKED
 """
@@ -34,11 +35,15 @@ class Due(NamedTuple):
     customer_id: UUID
     terms_id: UUID
     issuer: str
+    valid_until: datetime
+    extensions: int
 
 
 def expire_due(*, limit: int, at: datetime) -> int:
     """
-    ISSUED → EXPIRED for up to ``limit`` vouchers whose ``valid_until`` has come; says how many.
+    ISSUED → EXPIRED for up to ``limit`` vouchers whose ``valid_until`` has come; says how many were due.
+
+    One that an amendment made to last longer, and that nobody has moved yet, is moved instead.
 
     A voucher that somebody else has locked is left to her: if she redeems it, it is no longer due. A
     held voucher is not ISSUED and does not expire. One audit row a batch, one announcement a brand.
@@ -47,15 +52,18 @@ def expire_due(*, limit: int, at: datetime) -> int:
         due = lock_due(limit=limit, at=at)
         if not due:
             return 0
+        # Read under the locks: an amendment that has committed by now counts.
         terms = queries.terms({voucher.terms_id for voucher in due})
-        # What a platform sold it refunds itself.
-        follows = {
-            voucher.id: terms[voucher.terms_id].refunds_on_expiry and voucher.issuer == Voucher.OWN for voucher in due
-        }
-        ended = endings.expire_free_uses(follows, at=at)
-        _announce(due, ended, at=at)
-        if paid := endings.paid_for(ended, expired_at=at):
-            uses_expired.send(sender=UseEnding, endings=paid, at=at)
+        over = [one for one in due if at >= extended(one.valid_until, having=one.extensions, terms=terms[one.terms_id])]
+        if len(over) < len(due):
+            extending.extend_locked({one.id for one in due} - {one.id for one in over}, terms, at=at)
+        if over:
+            # What a platform sold it refunds itself.
+            follows = {one.id: terms[one.terms_id].refunds_on_expiry and one.issuer == Voucher.OWN for one in over}
+            ended = endings.expire_free_uses(follows, at=at)
+            _announce(over, ended, at=at)
+            if paid := endings.paid_for(ended, expired_at=at):
+                uses_expired.send(sender=UseEnding, endings=paid, at=at)
         return len(due)
 
 

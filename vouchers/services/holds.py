@@ -19,14 +19,14 @@ from config.kernel.caller import MACHINE
 from config.kernel.ids import new_id
 from config.kernel.pipeline import as_jsonb, pipelined
 from config.kernel.trail import Act, Message, send_trail
-from vouchers import errors
+from vouchers import errors, queries
 from vouchers.models import Hold, Redemption, Voucher
 from vouchers.queries.holders import held_by, holder_of
 from vouchers.services import voucher_locks
 from vouchers.services.free_uses import IS_FREE
 from vouchers.services.redemption_rows import WRITE_REDEMPTIONS, announced, row_of
 from vouchers.signals import redeemed
-from vouchers.verdict import refusal_of_its_state
+from vouchers.verdict import Terms, refusal_of_its_state
 
 RETURNED = (
     "id",
@@ -144,8 +144,9 @@ def hold(
     assert uses, "holding nothing is a mistake"
     assert all(count > 0 for count in uses.values()), "a voucher is held for at least one use"
     vouchers = {voucher.id: voucher for voucher in voucher_locks.lock(list(uses))}
+    terms = queries.terms({voucher.terms_id for voucher in vouchers.values()})
     for voucher_id, count in uses.items():
-        _check(vouchers.get(voucher_id), count, at=at)
+        _check(vouchers.get(voucher_id), count, terms, at=at)
     counts = as_jsonb([{"id": voucher_id, "n": count} for voucher_id, count in uses.items()])
     asked = {"uses": counts, "source_kind": source_kind, "source_id": source_id, "expires_at": expires_at, "at": at}
     with pipelined() as send:
@@ -221,10 +222,10 @@ def lock_overdue(*, limit: int, at: datetime) -> list[Lease]:
         return [Lease(*row) for row in cursor.fetchall()]
 
 
-def _check(voucher: Voucher | None, count: int, *, at: datetime) -> None:
+def _check(voucher: Voucher | None, count: int, terms: Mapping[UUID, Terms], *, at: datetime) -> None:
     if voucher is None:
         raise errors.VoucherNotFound
-    if (refusal := refusal_of_its_state(voucher, at=at)) is errors.VoucherHeld:
+    if (refusal := refusal_of_its_state(voucher, terms[voucher.terms_id], at=at)) is errors.VoucherHeld:
         raise errors.VoucherHeld(voucher=voucher.public_id, **held_by(holder_of(voucher.id)))
     if refusal is not None:
         raise refusal(voucher=voucher.public_id)

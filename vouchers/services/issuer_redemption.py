@@ -163,7 +163,17 @@ def _refusal(
     if why is None:
         return None
     story = facts.stories.get(voucher.id, Story())
-    return explained(why, code=code, position=0, voucher=voucher, terms=terms, story=story, bill_fen=request.bill_fen)
+    return explained(
+        why,
+        code=code,
+        position=0,
+        voucher=voucher,
+        terms=terms,
+        story=story,
+        store=here,
+        bill_fen=request.bill_fen,
+        at=at,
+    )
 
 
 def _write(

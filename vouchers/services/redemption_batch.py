@@ -19,7 +19,7 @@ from vouchers import errors
 from vouchers.models import Redemption, RedemptionRequest, Voucher
 from vouchers.queries.answers import Redeemed, redeemed_use
 from vouchers.queries.facts import Facts, LastUse, RequestKey, Story
-from vouchers.queries.refusals import explained
+from vouchers.queries.refusals import explained, explained_together
 from vouchers.services.actors import Actor
 from vouchers.services.redemption_rows import WRITE_REDEMPTIONS, announced, row_of
 from vouchers.verdict import Refusal, Terms, refusal_of, refusal_together, status_of
@@ -136,7 +136,7 @@ class RedemptionBatch:
             taken.append((voucher, terms, self._take(voucher)))
         if together := refusal_together((voucher.id, terms) for voucher, terms, _ in taken):
             why, terms = together
-            return why(param=asked.param, title=terms.title, max_per_order=terms.max_per_order)
+            return explained_together(why, terms, param=asked.param)
         return None
 
     def _refused(
@@ -149,7 +149,9 @@ class RedemptionBatch:
             voucher=voucher,
             terms=terms,
             story=self._story(voucher) if voucher else Story(),
+            store=store,
             bill_fen=asked.bill_fen,
+            at=self.at,
         )
         if why is errors.WrongStore and terms is not None:
             self.wrong_stores.append(WrongStoreRefusal(refusal, terms, store))
@@ -190,7 +192,9 @@ class RedemptionBatch:
             self._used[voucher.id] = voucher
             self._story(voucher).last_use = LastUse(redemption.id, store.store_id, store.name, self.at)
             self._told[store.brand_id].append(announced(redemption, voucher))
-            answered.append(redeemed_use(redemption, voucher, terms))
+            answered.append(
+                redeemed_use(redemption, voucher, terms, is_dearer=store.is_dearer, bill_fen=asked.bill_fen)
+            )
         self._requests.append(
             {
                 "id": request_id,

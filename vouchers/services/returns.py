@@ -8,7 +8,7 @@ from django.db import connection
 
 from vouchers import errors, queries
 from vouchers.models import UseEnding, Voucher
-from vouchers.queries.holders import held_by, holder_of
+from vouchers.queries.refusals import explained_at_the_refund_desk
 from vouchers.services import endings, voucher_locks
 from vouchers.verdict import refusal_to_refund
 
@@ -67,10 +67,9 @@ def begin_refund(*, voucher_id: UUID, customer_id: UUID, at: datetime) -> tuple[
     voucher = lock_of_customer(voucher_id=voucher_id, customer_id=customer_id)
     if voucher.issuer != Voucher.OWN:
         raise errors.RefundAtIssuer(issuer=voucher.issuer)
-    refusal = refusal_to_refund(voucher, queries.terms([voucher.terms_id])[voucher.terms_id], at=at)
-    if refusal is not None:
-        holder = holder_of(voucher.id) if refusal is errors.VoucherHeld else None
-        raise refusal(voucher=voucher.public_id, **held_by(holder))
+    terms = queries.terms([voucher.terms_id])[voucher.terms_id]
+    if refusal := refusal_to_refund(voucher, terms, at=at):
+        raise explained_at_the_refund_desk(refusal, voucher=voucher, terms=terms)
     return tuple(endings.refund_free_uses(voucher, at=at))
 
 

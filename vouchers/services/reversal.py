@@ -12,12 +12,13 @@ from config.kernel.caller import Caller
 from config.kernel.ids import public
 from stores.models import Customer, Store
 from stores.queries import stores_for_clerks
-from vouchers import errors
+from vouchers import errors, queries
 from vouchers.models import Redemption, RedemptionRequest, Voucher
 from vouchers.services import voucher_locks
 from vouchers.services.actors import Actor, actor_of
 from vouchers.services.endings import status_from_rows
 from vouchers.signals import reversed_
+from vouchers.verdict import valid_until_of
 
 GRACE_AFTER_EXPIRY = timedelta(hours=24)
 
@@ -92,12 +93,18 @@ def mark(redemption: Redemption, *, actor: Actor, request_id: UUID, at: datetime
 
 def free_the_use(voucher: Voucher, *, at: datetime) -> None:
     """One use of a locked voucher may be used again, for a day at least."""
-    if at >= voucher.valid_until:
-        voucher.valid_until = at + GRACE_AFTER_EXPIRY
+    # What amendments gave meanwhile is counted here: a used voucher is not moved until it is free again.
+    terms = queries.terms([voucher.terms_id])[voucher.terms_id]
+    until = valid_until_of(voucher, terms)
+    voucher.valid_until = until if at < until else at + GRACE_AFTER_EXPIRY
+    voucher.extensions = len(terms.extensions)
     voucher.uses_left += 1
     voucher.status = status_from_rows(voucher)
     Voucher.objects.filter(pk=voucher.pk).update(
-        uses_left=F("uses_left") + 1, status=voucher.status, valid_until=voucher.valid_until
+        uses_left=F("uses_left") + 1,
+        status=voucher.status,
+        valid_until=voucher.valid_until,
+        extensions=voucher.extensions,
     )
 
 

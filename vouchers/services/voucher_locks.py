@@ -29,6 +29,7 @@ COLUMNS = (
     "valid_from",
     "valid_until",
     "status",
+    "extensions",
 )
 # NO KEY: nothing that refers to a voucher has to wait for it. One index look-up a code, in key order, whatever the
 # planner believes: as a join it was planned, before the first ANALYZE, over every voucher and every store, and ran
