@@ -115,7 +115,7 @@ FAVOUR: Mapping[str, tuple[Callable[[Values, Values], bool], str, str]] = {
     "blackout_dates": (_fewer_blackouts, "only loses dates", "不可用日期只能减少"),
     "special_dates": (_more_special_days, "only gains dates", "额外可用日期只能增加"),
     "holiday_rule": (_holidays_usable, "only becomes usable", "节假日规则只能改为可用"),
-    "makeup_rule": (_makeup_days_gained, "would take a worked weekend day away", "调休规则会减少可用日期"),
+    "makeup_rule": (_makeup_days_gained, "changes only where no worked weekend day is lost", "调休规则会减少可用日期"),
     "store_scope": (_more_stores, "takes in all that it took in, by name", "适用门店只能增加"),
     "dearer_stores": (_kinder_at_dearer_stores, "only goes towards included", "高价门店规则只能放宽"),
     "product_scope": (_more_products, "takes in all that it took in, by name", "适用商品只能增加"),
