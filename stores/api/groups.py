@@ -16,7 +16,7 @@ from config.kernel.api.strict import StrictSerializer, body_of, query_of
 from config.kernel.errors import NotAllowed
 from stores import queries
 from stores.api.shown import PublicId
-from stores.api.stores import StoreAnswer
+from stores.api.stores import StoreAnswer, StorePage
 from stores.errors import BrandNotFound, BrandRequired, CodeTaken, StoreGroupNotFound, StoreNotFound
 from stores.models import Store, StoreGroup
 from stores.permissions import Permission
@@ -103,7 +103,7 @@ class GroupMembers(APIView):
         operation_id="list_store_group_members",
         summary="The stores of a group, newest first",
         parameters=[PageQuery],
-        responses={200: page_schema(StoreAnswer), **errors_of(NotAllowed, StoreGroupNotFound)},
+        responses={200: StorePage, **errors_of(NotAllowed, StoreGroupNotFound)},
         tags=["stores"],
     )
     def get(self, request: Request, group: str) -> Response:

@@ -53,6 +53,9 @@ class StoreAnswer(serializers.ModelSerializer[Store]):
         )
 
 
+StorePage = page_schema(StoreAnswer)
+
+
 class StoresQuery(PageQuery):
     brand = serializers.CharField(required=False, help_text="brd_…; all brands you serve without it.")
     city = serializers.CharField(max_length=64, required=False, help_text="As the store has it: 杭州市.")
@@ -91,7 +94,7 @@ class Stores(APIView):
         operation_id="list_stores",
         summary="The stores you reach, newest first",
         parameters=[StoresQuery],
-        responses={200: page_schema(StoreAnswer), **errors_of(BrandNotFound, NotAllowed)},
+        responses={200: StorePage, **errors_of(BrandNotFound, NotAllowed)},
         tags=["stores"],
     )
     def get(self, request: Request) -> Response:
