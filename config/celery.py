@@ -41,6 +41,8 @@ app.conf.beat_schedule = {
     "apply-notices": every(1, "orders.apply_notices", "issue"),
     "close-unpaid": every(5, "orders.close_unpaid", "outside"),
     "close-unpaid-surcharges": every(5, "orders.close_unpaid_surcharges", "outside"),
+    "lapse-unpaid-orders": every(5, "orders.lapse_unpaid_orders", "outside"),
+    "sweep-store-orders": every(15, "orders.sweep_store_orders", "issue"),
     "send-refunds": every(2, "orders.send_refunds", "outside"),
     "issue-paid": every(2, "orders.issue_paid", "issue"),
     "issue-granted": every(5, "vouchers.issue_granted", "issue"),

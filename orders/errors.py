@@ -114,3 +114,48 @@ class NothingToSurcharge(Conflict):
     code = "nothing_to_surcharge"
     zh = "所选规格和加料不用补差"
     en = "What was chosen costs nothing beyond the voucher."
+
+
+# --- orders at a store -----------------------------------------------------------------------------
+
+
+class StoreOrderNotFound(NotFound):
+    code = "store_order_not_found"
+    zh = "没有这个门店订单"
+    en = "There is no such order at a store."
+
+
+class CartTooLarge(Invalid):
+    code = "cart_too_large"
+    zh = "一单 1 到 {most_lines} 种商品，每种 1 到 {most_units} 份"
+    en = "An order has 1 to {most_lines} lines of 1 to {most_units} each."
+
+
+class PlanChanged(Conflict):
+    code = "plan_changed"
+    zh = "价格或可用的券刚刚变了，请按新的方案确认"
+    en = "The price or the vouchers have changed. Look at the new plan in the details, and confirm it."
+
+
+class StoreShut(Conflict):
+    code = "store_shut"
+    zh = "门店现在不接单"
+    en = "The store is not taking orders now."
+
+
+class OrderMovedOn(Conflict):
+    code = "order_moved_on"
+    zh = "订单已经是“{status}”，不能这样操作"
+    en = "The order is {status} already; this cannot be done any more."
+
+
+class OrderMayStillBeCancelled(Conflict):
+    code = "order_may_still_be_cancelled"
+    zh = "顾客还可以取消，{from_} 起才能制作"
+    en = "The customer may still cancel; it can be made from {from_} on."
+
+
+class RejectionTooLate(Conflict):
+    code = "rejection_too_late"
+    zh = "取餐超过时限，不能再拒单，请走售后"
+    en = "It is too late to reject this order; help the customer by an after-sale case."

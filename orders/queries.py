@@ -85,7 +85,9 @@ def purchases_of(customer_id: UUID) -> QuerySet[Purchase]:
 
 def refunds_of_brand(brand_id: UUID, *, status: str | None = None) -> QuerySet[Refund]:
     """A brand's refunds; in the status FAILED they wait for people."""
-    found = Refund.objects.filter(Q(purchase__brand_id=brand_id) | Q(surcharge__brand_id=brand_id))
+    found = Refund.objects.filter(
+        Q(purchase__brand_id=brand_id) | Q(store_order__brand_id=brand_id) | Q(surcharge__brand_id=brand_id)
+    )
     return found.filter(status=status) if status else found
 
 

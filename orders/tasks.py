@@ -11,6 +11,7 @@ from orders.services import (
     folding,
     issuing,
     notices,
+    order_sweeps,
     recalls,
     refund_sending,
     refunds,
@@ -44,6 +45,23 @@ def issue_paid() -> None:
     for _ in range(BATCHES_AT_MOST):
         if not issuing.issue_paid(at=timezone.now()):
             return
+
+
+@shared_task(name="orders.lapse_unpaid_orders")
+def lapse_unpaid_orders() -> None:
+    """Store orders nobody paid in time."""
+    for _ in range(BATCHES_AT_MOST):
+        if not order_sweeps.lapse_unpaid(limit=100, at=timezone.now()).closed:
+            return
+
+
+@shared_task(name="orders.sweep_store_orders")
+def sweep_store_orders() -> None:
+    """Store orders that nobody accepts, that a closed store left, or that closing time ends."""
+    for sweep in (order_sweeps.look_after_unaccepted, order_sweeps.clear_closed_stores, order_sweeps.end_day):
+        for _ in range(BATCHES_AT_MOST):
+            if not sweep(limit=100, at=timezone.now()):
+                break
 
 
 @shared_task(name="orders.fold_transfers")

@@ -37,6 +37,17 @@ def is_open(*, hours: Hours, zone: str, at: datetime) -> bool:
     return _covers(hours, local.date(), minute) or _covers(hours, yesterday, minute + DAY_MINUTES)
 
 
+def closing_time(*, hours: Hours, zone: str, at: datetime) -> datetime:
+    """When the opening period around ``at`` ends; outside every period, or without hours, the next midnight."""
+    local = at.astimezone(ZoneInfo(zone))
+    minute = local.hour * 60 + local.minute
+    for day, passed in ((local.date(), minute), (local.date() - timedelta(days=1), minute + DAY_MINUTES)):
+        for start, end in hours.get(str(day.isoweekday()), ()):
+            if _minutes(start) <= passed < _minutes(end):
+                return _wall(day, _minutes(end), zone)
+    return _wall(local.date(), DAY_MINUTES, zone)
+
+
 def check_hours(hours: object) -> None:
     """
     Refuse hours that say nothing definite.
@@ -68,6 +79,13 @@ def check_zone(zone: str) -> None:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder, such as "Asia"
         raise ValueError(f"{zone!r} is not a zone of the IANA database, such as Asia/Shanghai") from None
+
+
+def _wall(day: date, minutes: int, zone: str) -> datetime:
+    """What a clock on the wall says ``minutes`` after the day's midnight, as a moment."""
+    later = day + timedelta(days=minutes // DAY_MINUTES)
+    hour, minute = divmod(minutes % DAY_MINUTES, 60)
+    return datetime(later.year, later.month, later.day, hour, minute, tzinfo=ZoneInfo(zone))
 
 
 def _covers(hours: Hours, day: date, minute: int) -> bool:

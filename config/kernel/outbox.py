@@ -19,6 +19,9 @@ TOPICS = {
     "vouchers.recalled": "No store can honour these vouchers any more; their refund follows by itself.",
     "vouchers.extended": "Unused vouchers last longer, by an amendment of their terms.",
     "terms.amended": "Published terms changed in the customers' favour; it counts for sold vouchers too.",
+    "orders.confirmed": "An order at a store is paid and has its pick-up number.",
+    "orders.moved": "An order at a store was accepted, is being made, is ready, or was collected or left.",
+    "orders.undone": "An order at a store was cancelled or rejected; vouchers, stock and money go back.",
     "staff.appointed": "Somebody was given a role, by appointment or by accepting an invitation.",
     "staff.ended": "Roles ended: one of hers, or all because she left.",
 }

@@ -38,6 +38,7 @@ class PaymentAttempt(serializers.Serializer[Payment]):
     parameters = serializers.SerializerMethodField(help_text="Hand these to the provider as they are; signed.")
 
     def get_parameters(self, payment: Payment) -> dict[str, Any]:
+        assert payment.purchase is not None, "an attempt to pay a purchase"
         return payment_parameters(
             payment.id, payment.amount_fen, accepted_at=payment.purchase.accepted_at, provider=payment.provider
         )

@@ -17,7 +17,7 @@ from config.kernel.api.strict import query_of
 from config.kernel.errors import IdempotencyConflict
 from config.kernel.ids import parse, public
 from orders import queries
-from orders.models import Payment, Purchase, Refund, Surcharge
+from orders.models import Payment, Purchase, Refund, StoreOrder, Surcharge
 from orders.services import refunds
 from orders.services.refunds import RefundAnswer
 from stores.errors import BrandNotFound, BrandRequired
@@ -43,7 +43,8 @@ class RefundSerializer(serializers.Serializer[Any]):
     """Money on its way back."""
 
     id = serializers.CharField()
-    purchase = serializers.CharField(allow_null=True)
+    purchase = serializers.CharField(allow_null=True, help_text="pur_…")
+    store_order = serializers.CharField(allow_null=True, help_text="ord_…, where it paid an order at a store.")
     payment = serializers.CharField(allow_null=True)
     surcharge = serializers.CharField(allow_null=True, help_text="sur_…, where it goes back to one.")
     customer = serializers.CharField()
@@ -135,6 +136,7 @@ def _shown(refund: Refund) -> Any:
         {
             "id": refund.public_id,
             "purchase": public(Purchase.PREFIX, refund.purchase_id) if refund.purchase_id else None,
+            "store_order": public(StoreOrder.PREFIX, refund.store_order_id) if refund.store_order_id else None,
             "payment": public(Payment.PREFIX, refund.payment_id) if refund.payment_id else None,
             "surcharge": public(Surcharge.PREFIX, refund.surcharge_id) if refund.surcharge_id else None,
             "customer": public(Customer.PREFIX, refund.customer_id),

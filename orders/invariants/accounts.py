@@ -114,9 +114,18 @@ INVARIANT = Invariant(
                     SELECT brand_id, 'till', -amount_fen
                     FROM {surcharges} AS surcharge WHERE status = 'paid' AND way = 'till'
                     UNION ALL
-                    SELECT coalesce(purchase.brand_id, surcharge.brand_id), side.kind, side.fen
+                    SELECT paid.brand_id, side.kind, side.fen
+                    FROM {store_orders} AS paid,
+                         LATERAL (VALUES
+                            ('store_order_cash', CASE WHEN status NOT IN ('cancelled', 'rejected') THEN due_fen END),
+                            ('provider_clearing', -due_fen)
+                         ) AS side(kind, fen)
+                    WHERE paid.confirmed_at IS NOT NULL AND paid.due_fen > 0 AND side.fen IS NOT NULL
+                    UNION ALL
+                    SELECT coalesce(purchase.brand_id, surcharge.brand_id, store_order.brand_id), side.kind, side.fen
                     FROM {refunds} AS refund
                     LEFT JOIN {purchases} AS purchase ON purchase.id = refund.purchase_id
+                    LEFT JOIN {store_orders} AS store_order ON store_order.id = refund.store_order_id
                     LEFT JOIN {surcharges} AS surcharge ON surcharge.id = refund.surcharge_id,
                          LATERAL (VALUES
                             ('refunds_payable', CASE WHEN refund.status <> 'succeeded' THEN refund.amount_fen END),

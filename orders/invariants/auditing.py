@@ -11,7 +11,18 @@ import orjson
 from django.db import connection, transaction
 from psycopg import sql
 
-from orders.invariants import accounts, conservation, inventory, purchases, references, slices, stock, trail, vouchers
+from orders.invariants import (
+    accounts,
+    conservation,
+    inventory,
+    purchases,
+    references,
+    slices,
+    stock,
+    store_orders,
+    trail,
+    vouchers,
+)
 from orders.invariants.check import Check, Invariant
 from orders.invariants.slices import Slice
 
@@ -49,6 +60,7 @@ def invariants() -> tuple[Invariant, ...]:
         accounts.INVARIANT,
         conservation.INVARIANT,
         inventory.INVARIANT,
+        store_orders.INVARIANT,
         trail.INVARIANT,
         references.invariant(),
     )

@@ -66,7 +66,8 @@ INVARIANT = Invariant(
                    coalesce(unwanted.refunds, 0) AS refunds
             FROM {payments} AS payment
             LEFT JOIN {transfers} AS transfer
-                ON transfer.source_id = payment.id AND transfer.kind = 'capture' AND transfer.source_kind = 'payment'
+                ON transfer.source_id = payment.id AND transfer.kind IN ('capture', 'order_capture')
+                AND transfer.source_kind = 'payment'
             LEFT JOIN (
                 SELECT payment_id, count(*) AS refunds FROM {refunds} AS refund
                 WHERE source_kind = 'unwanted_capture' GROUP BY payment_id
@@ -115,13 +116,15 @@ INVARIANT = Invariant(
                    begun.amount_fen AS begun_fen, coalesce(paid.amount_fen, 0) AS paid_fen
             FROM {refunds} AS refund
             LEFT JOIN {transfers} AS begun ON begun.source_id = refund.id
-                AND begun.kind IN ('unwanted_capture', 'refund_unused', 'refund_expired', 'surcharge_refund')
+                AND begun.kind IN ('unwanted_capture', 'refund_unused', 'refund_expired', 'surcharge_refund',
+                                   'refund_order')
             LEFT JOIN {transfers} AS paid ON paid.source_id = refund.id AND paid.kind = 'refund_paid'
             """,
             {
                 "refund_is_posted": (
                     "begun_fen = amount_fen AND kind = CASE source_kind WHEN 'voucher' THEN 'refund_unused'"
                     " WHEN 'expired_voucher' THEN 'refund_expired' WHEN 'surcharge' THEN 'surcharge_refund'"
+                    " WHEN 'store_order' THEN 'refund_order'"
                     " ELSE source_kind END"
                 ),
                 "paid_refund_is_posted": "paid_fen = CASE WHEN status = 'succeeded' THEN amount_fen ELSE 0 END",

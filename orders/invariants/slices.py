@@ -13,6 +13,7 @@ from orders.services.ledger import POSTING_TABLE
 TABLES = {
     "purchases": "orders_purchase",
     "purchases_of_customers": "orders_purchase",
+    "store_orders": "orders_storeorder",
     "payments": "orders_payment",
     "refunds": "orders_refund",
     "refund_requests": "orders_refundrequest",
@@ -28,7 +29,9 @@ TABLES = {
 TOUCHED = """
 SELECT id FROM (
     (SELECT id FROM orders_purchase WHERE id >= %(since)s ORDER BY id DESC LIMIT %(limit)s)
-    UNION (SELECT purchase_id FROM orders_payment WHERE id >= %(since)s ORDER BY id DESC LIMIT %(limit)s)
+    UNION (
+        SELECT purchase_id FROM orders_payment WHERE id >= %(since)s AND purchase_id IS NOT NULL
+        ORDER BY id DESC LIMIT %(limit)s)
     UNION (
         SELECT purchase_id FROM orders_refund WHERE id >= %(since)s AND purchase_id IS NOT NULL
         ORDER BY id DESC LIMIT %(limit)s)
@@ -53,9 +56,14 @@ NARROWED = {
     "purchases": "SELECT whole.* FROM slice_purchases JOIN orders_purchase whole USING (id)",
     "purchases_of_customers": "SELECT whole.* FROM slice_customers JOIN orders_purchase whole"
     " ON whole.customer_id = slice_customers.id",
+    "store_orders": "SELECT whole.* FROM slice_store_orders JOIN orders_storeorder whole USING (id)",
     "payments": "SELECT whole.* FROM slice_purchases JOIN orders_payment whole"
-    " ON whole.purchase_id = slice_purchases.id",
+    " ON whole.purchase_id = slice_purchases.id"
+    " UNION ALL SELECT whole.* FROM slice_store_orders JOIN orders_payment whole"
+    " ON whole.store_order_id = slice_store_orders.id",
     "refunds": "SELECT whole.* FROM slice_purchases JOIN orders_refund whole ON whole.purchase_id = slice_purchases.id"
+    " UNION ALL SELECT whole.* FROM slice_store_orders JOIN orders_refund whole"
+    " ON whole.store_order_id = slice_store_orders.id"
     " UNION ALL SELECT whole.* FROM slice_surcharges JOIN orders_refund whole"
     " ON whole.surcharge_id = slice_surcharges.id",
     "refund_requests": "SELECT whole.* FROM slice_vouchers JOIN orders_refundrequest whole"
@@ -106,6 +114,7 @@ UNITS = """
 # In this order: later ones read earlier ones. Redemptions have an index by voucher while they are live;
 # of the reversed ones those are in that are recent themselves.
 RELATED = {
+    "store_orders": "SELECT id FROM orders_storeorder WHERE id >= %(since)s ORDER BY id DESC LIMIT %(limit)s",
     "customers": "SELECT DISTINCT purchase.customer_id FROM slice_purchases JOIN orders_purchase purchase USING (id)",
     # With those of the newest grants and those that platforms sold lately, and those of either redeemed lately.
     "vouchers": """
@@ -149,12 +158,17 @@ RELATED = {
             ON payment.purchase_id = slice_purchases.id
         UNION ALL SELECT refund.id FROM slice_purchases JOIN orders_refund refund
             ON refund.purchase_id = slice_purchases.id
+        UNION ALL SELECT payment.id FROM slice_store_orders JOIN orders_payment payment
+            ON payment.store_order_id = slice_store_orders.id
+        UNION ALL SELECT refund.id FROM slice_store_orders JOIN orders_refund refund
+            ON refund.store_order_id = slice_store_orders.id
         UNION ALL SELECT lpad(to_hex(ending.id), 32, '0')::uuid FROM slice_vouchers JOIN vouchers_useending ending
             ON ending.voucher_id = slice_vouchers.id
     """,
 }
 CTES = {
     "slice_purchases": "slice_purchases(id) AS MATERIALIZED (SELECT unnest(%(purchases)s::uuid[]))",
+    "slice_store_orders": "slice_store_orders(id) AS MATERIALIZED (SELECT unnest(%(store_orders)s::uuid[]))",
     "slice_customers": "slice_customers(id) AS MATERIALIZED (SELECT unnest(%(customers)s::uuid[]))",
     "slice_vouchers": "slice_vouchers(id) AS MATERIALIZED (SELECT unnest(%(vouchers)s::uuid[]))",
     "slice_redemptions": "slice_redemptions(id) AS MATERIALIZED (SELECT unnest(%(redemptions)s::uuid[]))",

@@ -1,6 +1,20 @@
 from orders.models.ledger import Account, LedgerTransfer
 from orders.models.payments import Payment, PaymentNotice, Refund, RefundRequest
 from orders.models.purchases import Purchase
+from orders.models.store_orders import AppliedVoucher, PickupCounter, StoreOrder, StoreOrderLine
 from orders.models.surcharges import Surcharge
 
-__all__ = ["Account", "LedgerTransfer", "Payment", "PaymentNotice", "Purchase", "Refund", "RefundRequest", "Surcharge"]
+__all__ = [
+    "Account",
+    "AppliedVoucher",
+    "LedgerTransfer",
+    "Payment",
+    "PaymentNotice",
+    "PickupCounter",
+    "Purchase",
+    "Refund",
+    "RefundRequest",
+    "StoreOrder",
+    "StoreOrderLine",
+    "Surcharge",
+]

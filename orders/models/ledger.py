@@ -27,6 +27,7 @@ class Account(PublicIdModel):
         BREAKAGE = "breakage"
         SURCHARGES = "surcharges"
         TILL = "till"
+        STORE_ORDER_CASH = "store_order_cash"
         PLATFORM_RECEIVABLE = "platform_receivable"
 
     brand = models.ForeignKey(Brand, models.PROTECT, related_name="accounts")
@@ -58,6 +59,8 @@ class LedgerTransfer(models.Model):
         SURCHARGE_AT_TILL = "surcharge_at_till"
         SURCHARGE_REFUND = "surcharge_refund"
         SURCHARGE_BACK_AT_TILL = "surcharge_back_at_till"
+        ORDER_CAPTURE = "order_capture"
+        REFUND_ORDER = "refund_order"
         PLATFORM_REDEMPTION = "platform_redemption"
         PLATFORM_SUBSIDY = "platform_subsidy"
         PLATFORM_REVERSAL = "platform_reversal"

@@ -7,12 +7,21 @@ from django.db.models import Q
 
 from config.kernel.ids import PublicIdModel
 from orders.models.purchases import Purchase
+from orders.models.store_orders import StoreOrder
 from orders.models.surcharges import Surcharge
 from vouchers.models import Voucher
 
+FOR_ONE_THING = Q(purchase__isnull=False, store_order__isnull=True) | Q(
+    purchase__isnull=True, store_order__isnull=False
+)
+
 
 class Payment(PublicIdModel):
-    """One attempt to pay a purchase at a provider. Its public id is the provider's merchant reference."""
+    """
+    One attempt to pay at a provider, for a purchase or for what is due of a store order.
+
+    Its public id is the provider's merchant reference.
+    """
 
     PREFIX: ClassVar[str] = "pay"
 
@@ -23,7 +32,12 @@ class Payment(PublicIdModel):
         FAILED = "failed"
         CLOSED = "closed"
 
-    purchase = models.ForeignKey(Purchase, models.PROTECT, db_constraint=False, related_name="payments")
+    purchase = models.ForeignKey(
+        Purchase, models.PROTECT, db_constraint=False, related_name="payments", null=True, blank=True
+    )
+    store_order = models.ForeignKey(
+        StoreOrder, models.PROTECT, db_constraint=False, db_index=False, related_name="payments", null=True, blank=True
+    )
     customer_id = models.UUIDField()
     provider = models.CharField(max_length=16)
     amount_fen = models.BigIntegerField()
@@ -42,6 +56,10 @@ class Payment(PublicIdModel):
                 | (~Q(status="captured") & Q(captured_at__isnull=True, captured_fen__isnull=True)),
                 name="payment_is_captured_when_and_how_much",
             ),
+            models.CheckConstraint(condition=FOR_ONE_THING, name="payment_is_for_one_thing"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["store_order"], name="payment_by_store_order", condition=Q(store_order__isnull=False)),
         ]
 
 
@@ -89,8 +107,9 @@ class PaymentNotice(models.Model):
 
 class Refund(PublicIdModel):
     """
-    Money on its way back: a voucher's unused uses, a surcharge whose drink was undone, or a capture that was
-    not wanted. It goes to the payment of a purchase, or to a surcharge, which is its own payment.
+    Money on its way back: a voucher's unused uses, a surcharge whose drink was undone, a store order's cash, or a
+    capture that was not wanted. It goes to the payment of a purchase or store order, or to a surcharge, which is
+    its own payment.
 
     A voucher can have several, one after the other: a use whose redemption is undone after the others
     were refunded is refunded on its own. An unwanted capture's ``source_id`` is made of payment and
@@ -111,12 +130,16 @@ class Refund(PublicIdModel):
         EXPIRED_VOUCHER = "expired_voucher"
         UNWANTED_CAPTURE = "unwanted_capture"
         SURCHARGE = "surcharge"
+        STORE_ORDER = "store_order"
 
     payment = models.ForeignKey(
         Payment, models.PROTECT, db_constraint=False, null=True, blank=True, related_name="refunds"
     )
     purchase = models.ForeignKey(
         Purchase, models.PROTECT, db_constraint=False, null=True, blank=True, related_name="refunds"
+    )
+    store_order = models.ForeignKey(
+        StoreOrder, models.PROTECT, db_constraint=False, db_index=False, related_name="refunds", null=True, blank=True
     )
     surcharge = models.ForeignKey(
         Surcharge, models.PROTECT, db_constraint=False, db_index=False, null=True, blank=True, related_name="refunds"
@@ -137,11 +160,21 @@ class Refund(PublicIdModel):
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(amount_fen__gt=0), name="refund_amount_is_positive"),
             models.CheckConstraint(
-                condition=Q(payment__isnull=False, purchase__isnull=False, surcharge__isnull=True)
-                & ~Q(source_kind="surcharge")
+                condition=Q(
+                    payment__isnull=False, purchase__isnull=False, store_order__isnull=True, surcharge__isnull=True
+                )
+                & ~Q(source_kind__in=["surcharge", "store_order"])
+                | Q(
+                    payment__isnull=False,
+                    purchase__isnull=True,
+                    store_order__isnull=False,
+                    surcharge__isnull=True,
+                    source_kind__in=["store_order", "unwanted_capture"],
+                )
                 | Q(
                     payment__isnull=True,
                     purchase__isnull=True,
+                    store_order__isnull=True,
                     surcharge__isnull=False,
                     source_kind__in=["surcharge", "unwanted_capture"],
                 ),
@@ -158,9 +191,13 @@ class Refund(PublicIdModel):
             models.UniqueConstraint(
                 fields=["source_id"], condition=Q(source_kind="surcharge"), name="surcharge_is_refunded_once"
             ),
+            models.UniqueConstraint(
+                fields=["source_id"], condition=Q(source_kind="store_order"), name="store_order_is_refunded_once"
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["source_id"], name="refund_by_source"),
+            models.Index(fields=["store_order"], name="refund_by_store_order", condition=Q(store_order__isnull=False)),
             models.Index(fields=["surcharge"], name="refund_by_surcharge", condition=Q(surcharge__isnull=False)),
             models.Index(fields=["due_at"], name="refund_due", condition=Q(status__in=["requested", "sent", "failed"])),
         ]

@@ -28,7 +28,8 @@ LOCK_PURCHASES = """
     ORDER BY id FOR NO KEY UPDATE
 """
 PAYMENTS = """
-    SELECT id, purchase_id, provider, amount_fen, status, provider_reference FROM orders_payment WHERE id = ANY(%(ids)s)
+    SELECT id, purchase_id, provider, amount_fen, status, provider_reference FROM orders_payment
+    WHERE id = ANY(%(ids)s) AND purchase_id IS NOT NULL
 """
 GIVEN_BACK = "SELECT source_id FROM orders_refund WHERE source_kind = %(kind)s AND payment_id = ANY(%(ids)s)"
 CAPTURE_PAYMENTS = """

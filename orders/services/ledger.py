@@ -109,6 +109,18 @@ POSTING_TABLE: Mapping[LedgerTransfer.Kind, PostingRule] = MappingProxyType(
             "surcharge",
             "the redemption was undone: the till gave its surcharge back",
         ),
+        _KIND.ORDER_CAPTURE: PostingRule(
+            _ACCOUNT.PROVIDER_CLEARING,
+            _ACCOUNT.STORE_ORDER_CASH,
+            "payment",
+            "a provider captured what was due of a store order",
+        ),
+        _KIND.REFUND_ORDER: PostingRule(
+            _ACCOUNT.STORE_ORDER_CASH,
+            _ACCOUNT.REFUNDS_PAYABLE,
+            "refund",
+            "a paid store order was cancelled or rejected",
+        ),
         _KIND.PLATFORM_REDEMPTION: PostingRule(
             _ACCOUNT.PLATFORM_RECEIVABLE,
             _ACCOUNT.REDEEMED,

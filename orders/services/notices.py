@@ -10,7 +10,7 @@ from config.kernel.jobs import nudge_after_commit
 from config.kernel.pipeline import pipelined
 from orders.models import Surcharge
 from orders.providers.interface import EventKind, NoticeEvent
-from orders.services import captures, inbox, refund_results, surcharge_captures
+from orders.services import captures, inbox, order_captures, refund_results, surcharge_captures
 from orders.services.inbox import Outcome, StoredNotice
 
 # Sorted, so that two batches with the same events wait for each other in one direction only.
@@ -56,15 +56,15 @@ def apply_notices(*, limit: int, at: datetime) -> int:
 
 
 def _apply_captures(claimed: Sequence[StoredNotice], *, at: datetime) -> dict[int, Outcome | None]:
-    """Purchases before surcharges, as the ends of refunds lock them."""
+    """Store orders first, whose vouchers are locked; then purchases before surcharges, as the ends of refunds lock."""
     of_surcharges: list[StoredNotice] = []
     of_payments: list[StoredNotice] = []
     for notice in claimed:
         is_surcharge = notice.subject_id(Surcharge.PREFIX) is not None
         (of_surcharges if is_surcharge else of_payments).append(notice)
-    outcomes: dict[int, Outcome | None] = {}
-    if of_payments:
-        outcomes |= captures.apply(of_payments, at=at)
+    outcomes: dict[int, Outcome | None] = order_captures.apply(of_payments, at=at) if of_payments else {}
+    if of_purchases := [notice for notice in of_payments if notice.id not in outcomes]:
+        outcomes |= captures.apply(of_purchases, at=at)
     if of_surcharges:
         outcomes |= surcharge_captures.apply(of_surcharges, at=at)
     return outcomes

@@ -17,10 +17,11 @@ from orders.services.inbox import Outcome, StoredNotice
 from orders.services.ledger import Posting
 
 LOCK_REFUNDS = """
-    SELECT r.id, coalesce(p.brand_id, s.brand_id), coalesce(y.provider, s.provider), r.source_kind, r.source_id,
-        r.amount_fen, r.status
+    SELECT r.id, coalesce(p.brand_id, o.brand_id, s.brand_id), coalesce(y.provider, s.provider), r.source_kind,
+        r.source_id, r.amount_fen, r.status
     FROM orders_refund r
     LEFT JOIN orders_purchase p ON p.id = r.purchase_id
+    LEFT JOIN orders_storeorder o ON o.id = r.store_order_id
     LEFT JOIN orders_payment y ON y.id = r.payment_id
     LEFT JOIN orders_surcharge s ON s.id = r.surcharge_id
     WHERE r.id = ANY(%(ids)s) ORDER BY r.id FOR NO KEY UPDATE OF r

@@ -11,12 +11,11 @@ from django.db import transaction
 
 from config.kernel import audit
 from config.kernel.caller import MACHINE
-from config.kernel.ids import parse, public
+from config.kernel.ids import parse
 from config.kernel.pipeline import pipelined
 from orders.models import Payment
-from orders.providers import registry
-from orders.providers.interface import NoticeEvent, PaymentState
-from orders.services import asking, notices
+from orders.services import notices
+from orders.services.closing_payments import Attempt, ask_and_close
 from vouchers.services import offer_counters
 
 ASK_AGAIN_SECONDS = 60
@@ -48,18 +47,6 @@ CLOSE_PAYMENTS = """
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
-    payment_id: UUID
-    purchase_id: UUID
-    provider: str
-    status: str
-
-    @property
-    def is_open(self) -> bool:
-        return self.status in (Payment.Status.CREATED, Payment.Status.PENDING)
-
-
-@dataclass(frozen=True, slots=True)
 class Swept:
     """Purchases of one round: given up, found paid after all, or left for later."""
 
@@ -79,7 +66,7 @@ def close_unpaid(*, limit: int, at: datetime) -> Swept:
     attempts = _claim(limit, at=at)
     if not attempts:
         return Swept(0, 0, 0)
-    unpaid, captured = _ask_and_close(attempts)
+    unpaid, captured = ask_and_close(attempt for of_purchase in attempts.values() for attempt in of_purchase)
     if captured:
         notices.store_notices(captured, at=at)
     given_up = [
@@ -93,13 +80,13 @@ def close_unpaid(*, limit: int, at: datetime) -> Swept:
     return Swept(closed=closed, captured=paid, left=len(attempts) - closed - paid)
 
 
-def _claim(limit: int, *, at: datetime) -> Mapping[UUID, Sequence[_Attempt]]:
+def _claim(limit: int, *, at: datetime) -> Mapping[UUID, Sequence[Attempt]]:
     """The attempts by purchase, marked as asked so that nobody else asks meanwhile."""
     window = {
         "accepted_until": at - timedelta(seconds=settings.UNPAID_AFTER_SECONDS),
         "asked_after": at - timedelta(seconds=ASK_AGAIN_SECONDS),
     }
-    attempts: dict[UUID, list[_Attempt]] = defaultdict(list)
+    attempts: dict[UUID, list[Attempt]] = defaultdict(list)
     with transaction.atomic(durable=True):
         with pipelined() as send:
             claimed = send(CLAIM, {**window, "limit": limit})
@@ -108,33 +95,9 @@ def _claim(limit: int, *, at: datetime) -> Mapping[UUID, Sequence[_Attempt]]:
             with pipelined() as send:
                 asked = send(ASKED, {"ids": ids, "at": at})
             for row in asked.fetchall():
-                attempt = _Attempt(*row)
-                attempts[attempt.purchase_id].append(attempt)
+                attempt = Attempt(*row)
+                attempts[attempt.owner_id].append(attempt)
     return attempts
-
-
-def _ask_and_close(attempts: Mapping[UUID, Sequence[_Attempt]]) -> tuple[set[UUID], list[NoticeEvent]]:
-    """
-    The payments their providers will not take any more, and the captures they knew of.
-
-    Closing answers once more: a customer may pay between question and closing.
-    """
-    by_provider: dict[str, list[str]] = defaultdict(list)
-    for of_purchase in attempts.values():
-        for attempt in of_purchase:
-            if attempt.is_open:
-                by_provider[attempt.provider].append(public(Payment.PREFIX, attempt.payment_id))
-    unpaid: set[UUID] = set()
-    captured: list[NoticeEvent] = []
-    for name, references in by_provider.items():
-        provider = registry.by_name(name)
-        asked = asking.answers(provider.ask, references)
-        to_close = [answer.reference for answer in asked if answer.state != PaymentState.CAPTURED]
-        closed = asking.answers(provider.close, to_close)
-        for answer in (*asked, *closed):
-            captured.extend(asking.capture_events(name, answer))
-        unpaid |= {parse(Payment.PREFIX, answer.reference) for answer in closed if answer.state == PaymentState.CLOSED}
-    return unpaid, captured
 
 
 def _close(purchase_ids: Sequence[UUID], unpaid: set[UUID], *, at: datetime) -> int:

@@ -11,7 +11,7 @@ from config.kernel import audit
 from config.kernel.caller import MACHINE
 from orders.models import LedgerTransfer, Payment, Purchase, Refund, Surcharge
 from orders.providers.interface import EventKind, NoticeEvent
-from orders.services import notices, recalls, refund_finishing, surcharges
+from orders.services import notices, order_moves, order_undoing, recalls, refund_finishing, surcharges
 from orders.services.issuing import issue_paid
 from orders.services.ledger import Posting, post
 from orders.services.refunds import refund_expired, request_refund
@@ -20,7 +20,7 @@ from stores.models import Store
 from stores.services import opening
 from tests import factories
 from tests.factories import NOW
-from tests.orders import paid
+from tests.orders import ordering, paid
 from tests.stores import stocked
 from tests.vouchers import counters, fake_platform, granted
 from tests.vouchers.counters import Counter
@@ -31,7 +31,6 @@ from vouchers.queries.answers import Redeemed
 from vouchers.services import grants, holds, issuer_import, issuer_outcomes
 from vouchers.services.expiry import expire_due
 from vouchers.services.grant_reversal import reverse_granted
-from vouchers.services.holds import Lease, Occasion
 from vouchers.services.redemption import redeem_own
 from vouchers.services.reversal import reverse
 
@@ -87,24 +86,16 @@ def build() -> World:
     again = Redemption.objects.get(voucher__source_id=undone.pk)
     reverse(redemption_id=again.pk, operator=counter.clerk, request_id=uuid4(), at=LATER)
     _refund(Voucher.objects.get(source_id=refunded.pk))
-    _hold(counter, held, used)
+    _order(counter, held, used)
     _give_away(counter)
     _sold_by_a_platform(counter)
     _recall(closing)
-    _reserve(counter)
     expire_due(limit=10, at=IN_THREE_DAYS)
     refund_expired(limit=1, at=IN_THREE_DAYS)
     with transaction.atomic():
         _pay_again(redeemed)
         leave_trail_of_captures()
     return World(redeemed=redeemed)
-
-
-def _reserve(counter: counters.Counter) -> None:
-    """Cups that are counted and cups with a limit a day: promised to one order, given back by another."""
-    counted, limited = (stocked.keep(counter.store, mode) for mode in ("counted", "daily_limit"))
-    stocked.reserve(counter.store, {counted: 2, limited: 3})
-    stocked.release(stocked.reserve(counter.store, {counted: 1, limited: 1}))
 
 
 def _surcharges(counter: Counter, undone: Redeemed) -> None:
@@ -189,26 +180,26 @@ def _refund(voucher: Voucher) -> None:
     pay_out(refund, at=LATER)
 
 
-def _hold(counter: Counter, kept: Purchase, confirmed: Purchase) -> None:
-    """Two orders' leases: one not paid yet, one confirmed."""
-    in_an_hour = NOW + timedelta(hours=1)
+def _order(counter: Counter, kept: Purchase, used: Purchase) -> None:
+    """
+    Orders at a store: one waits for its money, one used a voucher and is ready, one was paid half in cash and
+    rejected, one lapsed; their cups counted or limited a day.
+    """
+    waiting, mine = (Voucher.objects.get(source_id=purchase.pk) for purchase in (kept, used))
+    counted, limited = (stocked.keep(counter.store, mode) for mode in ("counted", "daily_limit"))
+    half = [(waiting, 1, ordering.CUP_FEN)]
+    ordering.place(counter, ordering.priced((counted, 2), (limited, 3), uses=half))
+    made = ordering.confirmed(counter, voucher=mine, product=counted)
+    ordering.move(counter, made, "accept", "begin_making", "ready", at=LATER)
+    paid_order = ordering.pay(ordering.place(counter, ordering.priced((counted, 1), (limited, 1))))
+    order_moves.reject(order_id=paid_order.id, reason="停电", at=LATER, **ordering.by_clerk(counter))
+    lapsed = ordering.place(counter, ordering.priced((limited, 1)))
     with transaction.atomic():
-        for order_id, purchase in ((uuid4(), kept), (order := uuid4(), confirmed)):
-            voucher = Voucher.objects.get(source_id=purchase.pk)
-            [one] = holds.hold(
-                uses={voucher.pk: 1}, source_kind="store_order", source_id=order_id, expires_at=in_an_hour, at=NOW
-            )
-        request = RedemptionRequest.objects.create(
-            store=counter.store,
-            request_id=uuid4(),
-            content_hash=bytes(16),
-            source_kind="store_order",
-            source_id=order,
-            outcome="done",
-            requested_at=LATER,
+        order_undoing.lapse(lapsed.order, at=LATER)
+        Payment.objects.filter(store_order=lapsed.order).update(status="closed")
+        audit.record(
+            act="store_orders.lapsed", actor_kind="machine", actor_id=None, subject_kind="store_order", at=LATER
         )
-        occasion = Occasion(request.pk, counter.store.pk, counter.entity.pk, LATER.date(), LATER, None)
-        holds.confirm(Lease("store_order", order, one.fence), occasion, at=LATER)
 
 
 def _sold_by_a_platform(counter: Counter) -> None:
@@ -323,6 +314,6 @@ def leave_trail_of_captures() -> None:
         actor_kind="machine",
         actor_id=None,
         subject_kind="payment",
-        subject_count=Payment.objects.filter(status="captured").count(),
+        subject_count=Payment.objects.filter(status="captured", store_order=None).count(),
         at=NOW,
     )

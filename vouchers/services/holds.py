@@ -7,7 +7,7 @@ vouchers' locks, so of confirm, release and the sweeper one wins and the others 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -46,12 +46,12 @@ HOLD_FREE_USES = f"""
     WITH fence AS MATERIALIZED (SELECT nextval('vouchers_hold_fence') AS number)
     INSERT INTO vouchers_hold (voucher_id, customer_id, serial, source_kind, source_id, fence, expires_at, created_at)
     SELECT free.id, free.customer_id, free.serial, %(source_kind)s, %(source_id)s, fence.number, %(expires_at)s, %(at)s
-    FROM fence, jsonb_to_recordset(%(uses)s::jsonb) AS k(id uuid, n smallint)
+    FROM fence, jsonb_to_recordset(%(uses)s::jsonb) AS k(id uuid, n smallint, s smallint[])
     CROSS JOIN LATERAL (
         SELECT v.id, v.customer_id, use.serial
         FROM (SELECT * FROM vouchers_voucher WHERE id = k.id LIMIT 1) v
         CROSS JOIN LATERAL generate_series(1, v.uses_total) AS use(serial)
-        WHERE {IS_FREE} ORDER BY use.serial LIMIT k.n
+        WHERE {IS_FREE} AND (k.s IS NULL OR use.serial = ANY(k.s)) ORDER BY use.serial LIMIT k.n
     ) free
     RETURNING {", ".join(RETURNED)}
 """  # noqa: S608 - constants
@@ -126,10 +126,16 @@ class Occasion:
 
 
 def hold(
-    *, uses: Mapping[UUID, int], source_kind: str, source_id: UUID, expires_at: datetime | None, at: datetime
+    *,
+    uses: Mapping[UUID, int],
+    serials: Mapping[UUID, Sequence[int]] | None = None,
+    source_kind: str,
+    source_id: UUID,
+    expires_at: datetime | None,
+    at: datetime,
 ) -> list[Hold]:
     """
-    Hold so many uses of each voucher, all or nothing, under one new fence.
+    Hold so many uses of each voucher, all or nothing, under one new fence; with ``serials`` just these.
 
     Runs inside the caller's transaction and locks the vouchers in key order. Whether the vouchers may be
     used at a store, together and with a bill is the caller's to ask; their own state is judged here, and
@@ -137,7 +143,8 @@ def hold(
 
     Raises:
         VoucherNotFound: an id names none.
-        VoucherRefunded, VoucherAlreadyRedeemed, VoucherNotYetValid, VoucherExpired: nothing left to hold.
+        VoucherRefunded, VoucherAlreadyRedeemed, VoucherNotYetValid, VoucherExpired: nothing left to hold; with
+            ``serials`` also where just these have gone. Roll back then.
         VoucherHeld: somebody holds it; says who, since when and until when.
     """
     assert connection.in_atomic_block, "uses are held for what is written with them"
@@ -147,13 +154,20 @@ def hold(
     terms = queries.terms({voucher.terms_id for voucher in vouchers.values()})
     for voucher_id, count in uses.items():
         _check(vouchers.get(voucher_id), count, terms, at=at)
-    counts = as_jsonb([{"id": voucher_id, "n": count} for voucher_id, count in uses.items()])
+    named = serials or {}
+    counts = as_jsonb(
+        [{"id": voucher_id, "n": count, "s": named.get(voucher_id)} for voucher_id, count in uses.items()]
+    )
     asked = {"uses": counts, "source_kind": source_kind, "source_id": source_id, "expires_at": expires_at, "at": at}
     with pipelined() as send:
         taken = send(HOLD_FREE_USES, asked)
         send(COUNT_HELD, {"uses": counts})
     held = [Hold.from_db("default", RETURNED, row) for row in taken.fetchall()]
-    assert len(held) == sum(uses.values()), "uses_left says how many uses are free"
+    if len(held) < sum(uses.values()):
+        assert serials is not None, "uses_left says how many uses are free"
+        held_of = Counter(one.voucher_id for one in held)
+        gone = next(voucher_id for voucher_id, count in uses.items() if held_of[voucher_id] < count)
+        raise errors.VoucherAlreadyRedeemed(voucher=vouchers[gone].public_id, uses_left=vouchers[gone].uses_left)
     return sorted(held, key=lambda one: (one.voucher_id, one.serial))
 
 
@@ -184,7 +198,7 @@ def confirm(lease: Lease, occasion: Occasion, *, at: datetime) -> list[Redemptio
     """
     if not (held := _end(lease, Hold.Outcome.CONFIRMED, at=at)):
         raise errors.HoldOver
-    redemptions = [_redemption(one, occasion) for one in held]
+    redemptions = [redemption_of(one.voucher, one.serial, occasion) for one in held]
     told: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for redemption in redemptions:
         told[redemption.voucher.brand_id].append(announced(redemption, redemption.voucher))
@@ -255,16 +269,17 @@ def _end(lease: Lease, outcome: Hold.Outcome, *, at: datetime) -> list[Hold]:
     return sorted(held, key=lambda one: (one.voucher_id, one.serial))
 
 
-def _redemption(held: Hold, occasion: Occasion) -> Redemption:
+def redemption_of(voucher: Voucher, serial: int, occasion: Occasion) -> Redemption:
+    """One use, consumed on that occasion; not written yet."""
     return Redemption(
         id=new_id(),
         request_id=occasion.request_id,
-        voucher=held.voucher,
-        customer_id=held.customer_id,
+        voucher=voucher,
+        customer_id=voucher.customer_id,
         store_id=occasion.store_id,
         entity_id=occasion.entity_id,
-        serial=held.serial,
-        amount_fen=held.voucher.use_amounts_fen[held.serial - 1],
+        serial=serial,
+        amount_fen=voucher.use_amounts_fen[serial - 1],
         business_date=occasion.business_date,
         redeemed_at=occasion.redeemed_at,
         reversible_until=occasion.reversible_until,

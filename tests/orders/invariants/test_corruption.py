@@ -112,6 +112,24 @@ CORRUPTIONS = {
     "daily_tally_is_its_reservations": "UPDATE stores_dailytally SET taken = taken + 1",
     "reservation_ends_with_its_state": "UPDATE stores_stockreservation SET ended_at = reserved_at - interval '1 day'"
     " WHERE state = 'released'",
+    # store orders
+    "order_is_the_sum_of_its_lines": "UPDATE orders_storeorderline SET unit_fen = unit_fen + 1, due_fen = due_fen"
+    " + quantity",
+    "order_is_paid_by_its_vouchers": "DELETE FROM orders_appliedvoucher",
+    "order_status_agrees_with_its_times": "ALTER TABLE orders_storeorder"
+    " DROP CONSTRAINT store_order_status_agrees_with_its_times; UPDATE orders_storeorder SET ready_at = NULL",
+    "confirmed_order_redeemed_its_uses": "DELETE FROM vouchers_redemption WHERE reversible_until IS NOT NULL",
+    "undone_order_gave_its_uses_back": "UPDATE vouchers_redemption SET reversed_at = redeemed_at,"
+    " reversal_request_id = id WHERE request_id IN (SELECT redemption_request_id FROM orders_storeorder)",
+    "window_begins_when_the_order_is_ready": "UPDATE vouchers_redemption SET reversible_until = NULL",
+    "held_use_is_a_placed_orders": "UPDATE orders_storeorder SET status = 'lapsed', lapsed_at = now()"
+    " WHERE status = 'placed'",
+    "reserved_cups_are_an_orders": "UPDATE stores_stockreservation SET source_id = gen_random_uuid()"
+    " WHERE state = 'open'",
+    "confirmed_order_was_paid_in_full": "DELETE FROM orders_ledgertransfer WHERE kind = 'order_capture'",
+    "undone_order_is_refunded_in_full": "DELETE FROM orders_ledgertransfer WHERE kind = 'refund_order'",
+    "order_act_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'store_order.ready'",
+    "orders_that_ended_have_their_trail": "DELETE FROM kernel_auditentry WHERE act = 'store_order.rejected'",
     # I9
     "purchase_status_agrees_with_its_times": "ALTER TABLE orders_purchase"
     " DROP CONSTRAINT purchase_status_agrees_with_its_times;"
