@@ -18,7 +18,7 @@ from config.kernel.ids import public
 from config.kernel.pipeline import as_jsonb, pipelined
 from config.kernel.trail import Act, Message, send_trail
 from stores.models import Customer, Store
-from vouchers import errors
+from vouchers import errors, queries
 from vouchers.models import Redemption, Voucher
 from vouchers.queries.facts import Story
 from vouchers.services import voucher_locks
@@ -27,7 +27,7 @@ from vouchers.services.redemption_batch import USE_UP
 from vouchers.services.redemption_rows import WRITE_REDEMPTIONS, announced, row_of
 from vouchers.services.reversal import GRACE_AFTER_EXPIRY
 from vouchers.signals import redeemed, reversed_
-from vouchers.verdict import status_of
+from vouchers.verdict import status_of, valid_until_of
 
 WRITE_REQUEST = """
     INSERT INTO vouchers_redemptionrequest
@@ -47,12 +47,13 @@ MARK = """
 FREE_USES = """
     UPDATE vouchers_voucher v SET
         uses_left = v.uses_left + k.n,
-        valid_until = CASE WHEN v.valid_until <= %(at)s THEN %(grace)s ELSE v.valid_until END,
+        valid_until = k.until, extensions = k.extensions,
         status = CASE
             WHEN EXISTS (SELECT FROM vouchers_useending
                          WHERE voucher_id = v.id AND refunding_at IS NOT NULL AND refunded_at IS NULL) THEN 'refunding'
             WHEN v.uses_held > 0 THEN 'held' ELSE 'issued' END
-    FROM jsonb_to_recordset(%(vouchers)s::jsonb) AS k(id uuid, n smallint) WHERE v.id = k.id
+    FROM jsonb_to_recordset(%(vouchers)s::jsonb) AS k(id uuid, n smallint, until timestamptz, extensions smallint)
+    WHERE v.id = k.id
     RETURNING v.id, v.uses_left, v.valid_until
 """
 
@@ -134,8 +135,7 @@ def reverse_all(*, request_id: UUID, by_id: UUID | None, reversal_id: UUID, at: 
     counts = Counter(one.voucher_id for one in asked)
     with pipelined() as send:
         marked = send(MARK, {"request_id": request_id, "by_id": by_id, "reversal_id": reversal_id, "at": at})
-        rows = as_jsonb([{"id": voucher_id, "n": count} for voucher_id, count in counts.items()])
-        freed = send(FREE_USES, {"vouchers": rows, "at": at, "grace": at + GRACE_AFTER_EXPIRY})
+        freed = send(FREE_USES, {"vouchers": as_jsonb(_freed(vouchers, counts, at=at)), "at": at})
     # Settlement does not take the voucher's lock; whoever sets its column first wins.
     if len(marked.fetchall()) != len(asked):
         raise errors.RedemptionSettled
@@ -146,6 +146,19 @@ def reverse_all(*, request_id: UUID, by_id: UUID | None, reversal_id: UUID, at: 
     _announce(asked, at=at)
     reversed_.send(sender=Redemption, redemptions=asked, at=at)
     return asked
+
+
+def _freed(vouchers: Mapping[UUID, Voucher], counts: Mapping[UUID, int], *, at: datetime) -> list[dict[str, Any]]:
+    """How many uses of each are free again, and until when: amendments are counted, as at the counter."""
+    terms = queries.terms({voucher.terms_id for voucher in vouchers.values()})
+    rows = []
+    for voucher_id, count in counts.items():
+        voucher = vouchers[voucher_id]
+        until = valid_until_of(voucher, terms[voucher.terms_id])
+        until = until if at < until else at + GRACE_AFTER_EXPIRY
+        extensions = len(terms[voucher.terms_id].extensions)
+        rows.append({"id": voucher_id, "n": count, "until": until, "extensions": extensions})
+    return rows
 
 
 def _announce(redemptions: Sequence[Redemption], *, at: datetime) -> None:
