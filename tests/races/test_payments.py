@@ -107,7 +107,7 @@ class TestPayAndClose:
         self.first_looks_then_waits(monkeypatch, (captures._Batch, "write"), (unpaid, "_close"))
         # The sweep skips what is locked: it has claimed the purchase before the capture takes its lock.
         has_claimed = threading.Event()
-        ask, apply = unpaid._ask_and_close, notices._apply
+        ask, apply = unpaid.ask_and_close, notices._apply
 
         def ask_claimed(*args: Any, **named: Any) -> Any:
             has_claimed.set()
@@ -117,7 +117,7 @@ class TestPayAndClose:
             assert has_claimed.wait(10)
             return apply(*args, **named)
 
-        monkeypatch.setattr(unpaid, "_ask_and_close", ask_claimed)
+        monkeypatch.setattr(unpaid, "ask_and_close", ask_claimed)
         monkeypatch.setattr(notices, "_apply", apply_after)
 
     def closing_looks_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
