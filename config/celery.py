@@ -52,6 +52,7 @@ app.conf.beat_schedule = {
     "ask-issuers": every(5, "vouchers.ask_issuers", "outside"),
     "release-overdue": every(5, "vouchers.release_overdue", "issue"),
     "fold-transfers": every(5, "orders.fold_transfers", "issue"),
+    "close-due-offers": every(5, "vouchers.close_due_offers", "issue"),
     "close-due-sessions": every(5, "livestream.close_due_sessions", "issue"),
     "refund-expired": every(5, "orders.refund_expired", "issue"),
     "refund-recalled": every(5, "orders.refund_recalled", "issue"),

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from config.kernel import jobs
-from vouchers.services import expiry, extending, grant_issuing, grant_reversal, holds, issuer_asking
+from vouchers.services import expiry, extending, grant_issuing, grant_reversal, holds, issuer_asking, offer_closing
 
 BATCHES_AT_MOST = 200
 """A run ends after so many; the next tick goes on, and the soft time limit is far away."""
@@ -15,6 +15,14 @@ def expire_due() -> None:
     """Vouchers whose time is over, in batches until none is due."""
     for _ in range(BATCHES_AT_MOST):
         if not expiry.expire_due(limit=500, at=timezone.now()):
+            return
+
+
+@shared_task(name="vouchers.close_due_offers")
+def close_due_offers() -> None:
+    """Offers whose sale has ended, in batches until none is due."""
+    for _ in range(BATCHES_AT_MOST):
+        if not offer_closing.close_due(limit=100, at=timezone.now()):
             return
 
 
