@@ -28,6 +28,7 @@ class Permission(StrEnum):
     SIGN_IN_CUSTOMERS = "sign_in_customers"
     REDEEM = "redeem"
     VIEW_REDEMPTIONS = "view_redemptions"
+    MAKE_ORDERS = "make_orders"
     EDIT_PRODUCTS = "edit_products"
     MARK_SOLD_OUT = "mark_sold_out"
     EDIT_DEALS = "edit_deals"
@@ -58,6 +59,7 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.SIGN_IN_CUSTOMERS: frozenset(),
     Permission.REDEEM: COUNTER,
     Permission.VIEW_REDEMPTIONS: EVERYBODY,
+    Permission.MAKE_ORDERS: COUNTER,
     Permission.EDIT_PRODUCTS: HEAD_OFFICE,
     Permission.MARK_SOLD_OUT: COUNTER,
     Permission.EDIT_DEALS: HEAD_OFFICE,
@@ -76,6 +78,7 @@ SCOPES: dict[Permission, frozenset[Scope]] = {
     Permission.SIGN_IN_CUSTOMERS: frozenset({Scope.CUSTOMERS}),
     Permission.REDEEM: frozenset({Scope.REDEEMING}),
     Permission.VIEW_REDEMPTIONS: frozenset({Scope.REDEEMING, Scope.REPORTS}),
+    Permission.MAKE_ORDERS: frozenset({Scope.REDEEMING}),
     Permission.EDIT_PRODUCTS: frozenset({Scope.CATALOG}),
     Permission.MARK_SOLD_OUT: frozenset({Scope.CATALOG, Scope.REDEEMING}),
     Permission.EDIT_DEALS: frozenset({Scope.CATALOG}),

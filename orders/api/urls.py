@@ -2,9 +2,11 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from orders.api.order_board import AcceptOrder, CollectOrder, MakeOrder, OrderBoard, ReadyOrder, RejectOrder
 from orders.api.payments import PaymentAttempts, PaymentNotices
 from orders.api.purchases import PurchaseDetail, PurchaseList
 from orders.api.refunds import RefundList, VoucherRefunds
+from orders.api.store_orders import CancelOrder, OneOrder, Orders, Quotes, StoreOrders
 from orders.api.surcharges import AskSurcharge, OneSurcharge, StoreSurcharges
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -17,4 +19,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("redemptions/<str:redemption>/surcharges", AskSurcharge.as_view()),
     path("surcharges/<str:surcharge>", OneSurcharge.as_view()),
     path("stores/<str:store>/surcharges", StoreSurcharges.as_view()),
+    path("stores/<str:store>/quotes", Quotes.as_view()),
+    path("stores/<str:store>/orders", StoreOrders.as_view()),
+    path("stores/<str:store>/orders/board", OrderBoard.as_view()),
+    path("stores/<str:store>/orders/<str:order>/accept", AcceptOrder.as_view()),
+    path("stores/<str:store>/orders/<str:order>/making", MakeOrder.as_view()),
+    path("stores/<str:store>/orders/<str:order>/ready", ReadyOrder.as_view()),
+    path("stores/<str:store>/orders/<str:order>/collected", CollectOrder.as_view()),
+    path("stores/<str:store>/orders/<str:order>/reject", RejectOrder.as_view()),
+    path("orders", Orders.as_view()),
+    path("orders/<str:order>", OneOrder.as_view()),
+    path("orders/<str:order>/cancel", CancelOrder.as_view()),
 ]

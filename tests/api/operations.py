@@ -342,5 +342,19 @@ OPERATIONS: dict[str, Operation] = {
     "ask_surcharge": at_store(P.REDEEM, plain(way="till", amount_fen=500, reason="大杯"), kinds=PEOPLE, refused=404),
     "get_surcharge": at_store(P.VIEW_REDEMPTIONS, kinds=PEOPLE, refused=404),
     "list_surcharges": at_store(P.VIEW_REDEMPTIONS, kinds=PEOPLE),
+    # orders at a store
+    "quote": customers(lambda side, store: {"lines": [{"product": side.product.public_id, "quantity": 1}]}),
+    "place_order": customers(
+        lambda side, store: {"lines": [{"product": side.product.public_id, "quantity": 1}], "due_fen": 1}
+    ),
+    "list_orders": customers(),
+    "get_order": customers(),
+    "cancel_order": customers(),
+    "order_board": at_store(P.MAKE_ORDERS, kinds=AT_COUNTER),
+    "accept_order": at_store(P.MAKE_ORDERS, kinds=AT_COUNTER),
+    "make_order": at_store(P.MAKE_ORDERS, kinds=AT_COUNTER),
+    "ready_order": at_store(P.MAKE_ORDERS, kinds=AT_COUNTER),
+    "collect_order": at_store(P.MAKE_ORDERS, kinds=AT_COUNTER),
+    "reject_order": at_store(P.MAKE_ORDERS, plain(reason="停电"), kinds=AT_COUNTER),
     "reverse_redemption": at_store(P.REDEEM, kinds=AT_COUNTER, refused=404),
 }

@@ -16,7 +16,7 @@ from config.kernel import outbox
 from config.kernel.caller import Caller, CallerKind
 from config.kernel.ids import PublicIdModel
 from livestream.models import CommissionPlan
-from orders.models import Surcharge
+from orders.models import StoreOrder, Surcharge
 from orders.services import surcharges
 from orders.services.issuing import issue_paid
 from stores.models import (
@@ -149,6 +149,26 @@ class Side:
         self.surcharge = self._surcharged(self.redemption, self.clerk.user, now)
         self.other_surcharge = self._surcharged(self.other_redemption, self.other_clerk.user, now)
 
+        self.order, self.other_order = self._ordered(self.store, now), self._ordered(self.other_store, now)
+
+    def _ordered(self, store: Store, now: datetime) -> StoreOrder:
+        return StoreOrder.objects.create(
+            brand=self.brand,
+            store=store,
+            customer_id=self.customer.id,
+            request_id=uuid4(),
+            content_hash=bytes(16),
+            status="confirmed",
+            total_fen=0,
+            off_fen=0,
+            due_fen=0,
+            business_date=now.date(),
+            pickup_number=100,
+            placed_at=now,
+            pay_until=now,
+            confirmed_at=now,
+        )
+
     def _surcharged(self, redemption: Redemption, clerk: User, now: datetime) -> Surcharge:
         return surcharges.record_at_till(
             redemption_id=redemption.id,
@@ -176,12 +196,13 @@ class Side:
             return self.option_group
         if name == "redemption_request":
             return (self.other_redemption if is_other else self.redemption).request
-        if is_other and name in ("store", "redemption", "staff", "surcharge"):
+        if is_other and name in ("store", "redemption", "staff", "surcharge", "order"):
             return {
                 "store": self.other_store,
                 "redemption": self.other_redemption,
                 "staff": self.other_clerk,
                 "surcharge": self.other_surcharge,
+                "order": self.other_order,
             }[name]
         if name in ("staff", "device", "invitation"):
             return {"staff": self.clerk, "device": self.bound.device, "invitation": self.invited.invitation}[name]

@@ -1,0 +1,113 @@
+"""Checkout: the order repeats the quote's lines, uses and price, and gets exactly that or hears what has changed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from config.kernel.errors import IdempotencyConflict
+from config.kernel.idempotency import content_hash
+from config.kernel.pipeline import pipelined
+from orders.errors import PlanChanged
+from orders.models import Payment, StoreOrder
+from orders.providers import registry
+from orders.services import placing, quoting
+from orders.services.placing import Cause, Placed
+from orders.services.quoting import CartLine, Quote
+from vouchers.errors import VoucherNotFound
+from vouchers.queries.facts import Story
+from vouchers.queries.plannable import Owned, wallet_of
+from vouchers.services import voucher_locks
+
+Uses = Sequence[tuple[UUID, int]]
+
+
+class FreshPlan(PlanChanged):
+    """``PlanChanged`` with the plan as it is now, for the edge to show."""
+
+    def __init__(self, fresh: Quote) -> None:
+        super().__init__(due_fen=fresh.priced.due_fen)
+        self.fresh = fresh
+
+
+def place_order(
+    *,
+    store_id: UUID,
+    brand_id: UUID,
+    customer_id: UUID,
+    lines: Sequence[CartLine],
+    uses: Uses,
+    due_fen: int,
+    provider: str,
+    request_id: UUID,
+    at: datetime,
+) -> Placed:
+    """
+    Order a cart with exactly these uses (voucher and serial) at exactly this price, even if a better plan has appeared.
+
+    Safe to retry: the same ``request_id`` with the same content gives back the same order in its current state.
+    The vouchers are locked in key order before anything is looked at, so of two orders, or an order and a counter,
+    one gets a use. At most 14 statements.
+
+    Raises:
+        DomainError: whatever ``quoting.priced_cart`` raises.
+        VoucherNotFound: a voucher is named twice for one use, or is not hers.
+        PlanChanged: another price, or a use that does not apply any more; carries the plan as it is now.
+        ProductSoldOut: somebody took the last cup.
+        ProviderNotFound: see there.
+        IdempotencyConflict: ``request_id`` came before with other content.
+    """
+    registry.by_name(provider)
+    content = _content(store_id, lines, uses, due_fen)
+    with transaction.atomic(durable=True):
+        ids = {voucher_id for voucher_id, _ in uses}
+        vouchers = _lock(ids, customer_id)
+        # Under the locks: two copies of one request may arrive together.
+        if first := _first_answer(customer_id, request_id):
+            return _again(first, content)
+        if len(vouchers) < len(ids) or len(set(uses)) < len(uses):
+            raise VoucherNotFound(param="uses")
+        cart = quoting.priced_cart(store_id=store_id, brand_id=brand_id, lines=lines, at=at)
+        owned = wallet_of(customer_id, brand_id, ids=ids) if ids else {}
+        exact = quoting.exactly(cart, owned, uses, at=at)
+        if exact is None or exact.priced.due_fen != due_fen:
+            raise FreshPlan(quoting.best(cart, wallet_of(customer_id, brand_id), at=at))
+        return placing.place(
+            priced=exact.priced,
+            store=cart.store,
+            cause=Cause(customer_id, request_id, content, provider),
+            vouchers={voucher_id: one.voucher for voucher_id, one in owned.items()},
+            stories={voucher_id: _story(one) for voucher_id, one in owned.items()},
+            at=at,
+        )
+
+
+def _lock(ids: set[UUID], customer_id: UUID) -> set[UUID]:
+    if not ids:
+        return set()
+    with pipelined() as send:
+        locking = voucher_locks.send_lock_of_customer(send, ids, customer_id=customer_id)
+    return {voucher.id for voucher in voucher_locks.vouchers_of(locking.fetchall())}
+
+
+def _story(owned: Owned) -> Story:
+    """What of a voucher's uses is gone; its status had been ISSUED, so none of them is on its way back."""
+    return Story(gone=set(range(1, owned.voucher.uses_total + 1)) - set(owned.free))
+
+
+def _content(store_id: UUID, lines: Sequence[CartLine], uses: Uses, due_fen: int) -> bytes:
+    asked = [[str(line.product_id), sorted(map(str, line.option_ids)), line.quantity] for line in lines]
+    named = sorted([str(voucher_id), serial] for voucher_id, serial in uses)
+    return content_hash(store=store_id, lines=asked, uses=named, due_fen=due_fen)
+
+
+def _first_answer(customer_id: UUID, request_id: UUID) -> StoreOrder | None:
+    return StoreOrder.objects.filter(customer_id=customer_id, request_id=request_id).first()
+
+
+def _again(first: StoreOrder, content: bytes) -> Placed:
+    if bytes(first.content_hash) != content:
+        raise IdempotencyConflict(param="Idempotency-Key")
+    payment = Payment.objects.filter(store_order=first).order_by("created_at", "id").last()
+    return Placed(first, payment, is_repeat=True)

@@ -1,0 +1,185 @@
+"""
+What a cart costs at a store with the vouchers she holds: the best plan, or exactly the one she names.
+
+Reads only, and by the same rules as checkout: menu, stock, hours, the vouchers' own verdicts. Four statements
+where terms are known (store, cart, wallet and packages met for the first time).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from config.kernel.ids import parse, public
+from orders.errors import CartTooLarge, StoreShut
+from orders.services.placing import PricedLine, PricedOrder, PricedUse
+from stores.business_days import is_open
+from stores.errors import StoreNotFound
+from stores.models import Option, Store
+from stores.queries import Chosen, StoreNow, store_now
+from stores.queries.carts import menu_for
+from vouchers.errors import StoreClosedForGood, StorePaused, VoucherNotFound
+from vouchers.models import Voucher
+from vouchers.plan import best_plan
+from vouchers.plan.model import Plan
+from vouchers.queries.plannable import Owned, plan_lines, plan_vouchers, wallet_of
+
+MOST_LINES = 50
+MOST_UNITS = 99
+
+
+@dataclass(frozen=True, slots=True)
+class CartLine:
+    """What she wants: a product, her answers to its questions, how many."""
+
+    product_id: UUID
+    option_ids: tuple[UUID, ...]
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cart:
+    """A cart as the store's menu prices it."""
+
+    store: StoreNow
+    lines: tuple[tuple[Chosen, int], ...]
+    list_fen: dict[UUID, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The plan for a cart, and the order that it would be."""
+
+    cart: Cart
+    plan: Plan
+    priced: PricedOrder
+
+
+def quote(
+    *,
+    store_id: UUID,
+    brand_id: UUID,
+    customer_id: UUID,
+    lines: Sequence[CartLine],
+    forced: Collection[UUID] = (),
+    excluded: Collection[UUID] = (),
+    at: datetime,
+) -> Quote:
+    """
+    The plan of least true cost; ``forced`` vouchers are in it wherever they can be, ``excluded`` ones never.
+
+    Raises:
+        DomainError: whatever ``priced_cart`` raises.
+        VoucherNotFound: a forced or excluded one is not hers, or not open.
+    """
+    cart = priced_cart(store_id=store_id, brand_id=brand_id, lines=lines, at=at)
+    wallet = wallet_of(customer_id, brand_id)
+    if {*forced, *excluded} - wallet.keys():
+        raise VoucherNotFound(param="vouchers")
+    return best(cart, wallet, forced=forced, excluded=excluded, at=at)
+
+
+def best(
+    cart: Cart,
+    wallet: dict[UUID, Owned],
+    *,
+    forced: Collection[UUID] = (),
+    excluded: Collection[UUID] = (),
+    at: datetime,
+) -> Quote:
+    """The best plan of this wallet for this cart. Reads nothing but packages met for the first time."""
+    vouchers = plan_vouchers(
+        wallet.values(),
+        cart=[chosen for chosen, _ in cart.lines],
+        list_fen=cart.list_fen,
+        store=cart.store,
+        at=at,
+    )
+    found = best_plan(
+        lines=plan_lines(cart.lines), vouchers=vouchers, forced=_public(forced), excluded=_public(excluded)
+    )
+    uses = [(parse(Voucher.PREFIX, one.voucher_id), one.serial) for one in found.applied]
+    # Priced as checkout will: with these uses alone.
+    alone = exactly(cart, wallet, uses, at=at)
+    return Quote(cart, found, alone.priced if alone else priced_order(cart, found))
+
+
+def exactly(cart: Cart, wallet: dict[UUID, Owned], uses: Collection[tuple[UUID, int]], *, at: datetime) -> Quote | None:
+    """The price with just these uses, every one of them; None where one of them does not apply any more."""
+    serials: defaultdict[UUID, set[int]] = defaultdict(set)
+    for voucher_id, serial in uses:
+        serials[voucher_id].add(serial)
+    vouchers = plan_vouchers(
+        (owned for voucher_id, owned in wallet.items() if voucher_id in serials),
+        cart=[chosen for chosen, _ in cart.lines],
+        list_fen=cart.list_fen,
+        store=cart.store,
+        only=serials,
+        at=at,
+    )
+    found = best_plan(lines=plan_lines(cart.lines), vouchers=vouchers, forced=_public(serials))
+    applied = {(parse(Voucher.PREFIX, one.voucher_id), one.serial) for one in found.applied}
+    return Quote(cart, found, priced_order(cart, found)) if applied == set(uses) else None
+
+
+def priced_cart(*, store_id: UUID, brand_id: UUID, lines: Sequence[CartLine], at: datetime) -> Cart:
+    """
+    The cart at the store's prices, where the store takes orders now.
+
+    Raises:
+        CartTooLarge: not 1 to 50 lines of 1 to 99 each.
+        StoreNotFound, StoreClosedForGood, StorePaused, StoreShut: not there, or not now.
+        ProductNotFound, OptionNotFound, OptionsDoNotFit, ProductSoldOut: as the menu says.
+    """
+    if not 1 <= len(lines) <= MOST_LINES or any(not 1 <= line.quantity <= MOST_UNITS for line in lines):
+        raise CartTooLarge(most_lines=MOST_LINES, most_units=MOST_UNITS, param="lines")
+    store = store_now(store_id, at)
+    if store is None or store.brand_id != brand_id:
+        raise StoreNotFound(param="store")
+    if store.status == Store.Status.CLOSED:
+        raise StoreClosedForGood
+    if store.status == Store.Status.PAUSED:
+        raise StorePaused
+    if not is_open(hours=store.hours, zone=store.zone, at=at):
+        raise StoreShut
+    menu, list_fen = menu_for(store, {line.product_id for line in lines})
+    chosen = tuple((menu.choose(line.product_id, line.option_ids), line.quantity) for line in lines)
+    return Cart(store, chosen, list_fen)
+
+
+def priced_order(cart: Cart, found: Plan) -> PricedOrder:
+    """The plan as the order it would be: by line and by use, to the fen."""
+    off: Counter[int] = Counter()
+    uses = []
+    for one in found.applied:
+        by_line = {int(line): fen for line, fen in one.off_fen.items() if fen}
+        off.update(by_line)
+        uses.append(PricedUse(parse(Voucher.PREFIX, one.voucher_id), one.serial, by_line))
+    priced = PricedOrder(
+        lines=tuple(
+            PricedLine(
+                product_id=chosen.product.product_id,
+                name=chosen.product.name,
+                options=tuple(
+                    {
+                        "option": public(Option.PREFIX, option.option_id),
+                        "name": option.name,
+                        "price_delta_fen": option.price_delta_fen,
+                    }
+                    for option in chosen.options
+                ),
+                unit_fen=chosen.unit_fen,
+                quantity=quantity,
+                off_fen=off[place],
+            )
+            for place, (chosen, quantity) in enumerate(cart.lines)
+        ),
+        uses=tuple(uses),
+    )
+    assert priced.due_fen == found.due_fen, "the plan's parts sum to what it says is due"
+    return priced
+
+
+def _public(ids: Collection[UUID]) -> list[str]:
+    return [public(Voucher.PREFIX, voucher_id) for voucher_id in ids]

@@ -1,0 +1,219 @@
+"""A customer's vouchers as the best-plan solver reads them, by the same verdict as counter and wallet."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from config.kernel.ids import parse, public
+from stores.models import Option, Product
+from stores.queries import Chosen, StoreNow
+from vouchers import errors
+from vouchers.models import Deal, DealTerms, Voucher
+from vouchers.plan import model as plan
+from vouchers.queries.frozen_terms import terms
+from vouchers.verdict import ProductScope, Terms, refusal_of, valid_until_of
+
+MOST_PLANNED = 200
+"""Of a larger wallet those that end first: a plan of more is no better, and slower."""
+NO_LIMIT = 2**53
+
+COLUMNS = (
+    *("id", "brand_id", "customer_id", "terms_id", "source_kind", "code", "uses_total", "uses_left", "uses_held"),
+    *("use_amounts_fen", "paid_fen", "valid_from", "valid_until", "status", "extensions"),
+)
+WALLET = f"""
+    SELECT {", ".join(f"v.{name}" for name in COLUMNS)}, (
+        SELECT array_agg(serial) FROM (
+            SELECT serial FROM vouchers_redemption WHERE voucher_id = v.id AND reversed_at IS NULL
+            UNION ALL SELECT serial FROM vouchers_useending WHERE voucher_id = v.id
+            UNION ALL SELECT serial FROM vouchers_hold WHERE voucher_id = v.id AND ended_at IS NULL
+        ) gone), coalesce(revised.number, 0)
+    FROM vouchers_voucher v LEFT JOIN vouchers_termsrevision revised ON revised.terms_id = v.terms_id
+    WHERE v.customer_id = %(customer_id)s AND v.brand_id = %(brand_id)s AND v.issuer = 'own' AND /* which */
+    ORDER BY v.valid_until, v.id LIMIT %(most)s
+"""  # noqa: S608 - constants
+OPEN = "v.status IN ('issued', 'held')"
+NAMED = "v.id = ANY(%(ids)s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A voucher of hers with its terms and the serials of its free uses."""
+
+    voucher: Voucher
+    terms: Terms
+    free: tuple[int, ...]
+
+
+def wallet_of(customer_id: UUID, brand_id: UUID, *, ids: Collection[UUID] | None = None) -> dict[UUID, Owned]:
+    """Her open vouchers of the brand, or those of ``ids`` that are hers whatever their state; one statement."""
+    asked: dict[str, Any] = {
+        "customer_id": customer_id,
+        "brand_id": brand_id,
+        "ids": list(ids or ()),
+        "most": MOST_PLANNED,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(WALLET.replace("/* which */", OPEN if ids is None else NAMED), asked)
+        rows = cursor.fetchall()
+    vouchers = [Voucher.from_db("default", COLUMNS, row[: len(COLUMNS)]) for row in rows]
+    known = terms(
+        {voucher.terms_id for voucher in vouchers},
+        revisions={voucher.terms_id: row[-1] for voucher, row in zip(vouchers, rows, strict=True) if row[-1]},
+    )
+    return {
+        voucher.id: Owned(
+            voucher,
+            known[voucher.terms_id],
+            tuple(serial for serial in range(1, voucher.uses_total + 1) if serial not in (row[-2] or ())),
+        )
+        for voucher, row in zip(vouchers, rows, strict=True)
+    }
+
+
+def plan_vouchers(
+    owned: Iterable[Owned],
+    *,
+    cart: Sequence[Chosen],
+    list_fen: Mapping[UUID, int],
+    store: StoreNow,
+    only: Mapping[UUID, Collection[int]] | None = None,
+    at: datetime,
+) -> list[plan.Voucher]:
+    """
+    The solver's vouchers for this cart at this store, each with the verdict's refusal where there is one.
+
+    ``list_fen`` is the brand's price of each product, up to which a voucher pays at a dearer store where its terms
+    say so. With ``only`` a voucher has just these uses. What a bill must reach is the solver's to see.
+    """
+    found = list(owned)
+    groups = _groups_of({one.terms.id for one in found if one.terms.kind == Deal.Kind.PACKAGE})
+    planned: dict[UUID, plan.Terms] = {}
+    vouchers = []
+    for one in found:
+        if one.terms.id not in planned:
+            planned[one.terms.id] = _terms(one.terms, groups.get(one.terms.id, ()), cart, list_fen, store)
+        serials = one.free if only is None else tuple(s for s in one.free if s in only.get(one.voucher.id, ()))
+        vouchers.append(_voucher(one, planned[one.terms.id], serials, store, at=at))
+    return vouchers
+
+
+def _voucher(one: Owned, planned: plan.Terms, serials: Sequence[int], store: StoreNow, *, at: datetime) -> plan.Voucher:
+    voucher = one.voucher
+    why = refusal_of(voucher, one.terms, store=store, bill_fen=NO_LIMIT, at=at)
+    if why is None and not serials:
+        why = errors.VoucherAlreadyRedeemed
+    gives_back = one.terms.refundable_unused and voucher.source_kind == Voucher.Source.PURCHASE
+    return plan.Voucher(
+        id=public(Voucher.PREFIX, voucher.id),
+        terms=planned,
+        uses=tuple(plan.Use(serial, voucher.use_amounts_fen[serial - 1] if gives_back else 0) for serial in serials),
+        expires_at=valid_until_of(voucher, one.terms),
+        is_prepaid=voucher.paid_fen > 0,
+        refusal=plan.Refusal(why.code) if why else None,
+    )
+
+
+def _terms(
+    of: Terms,
+    groups: Sequence[dict[str, Any]],
+    cart: Sequence[Chosen],
+    list_fen: Mapping[UUID, int],
+    store: StoreNow,
+) -> plan.Terms:
+    pays_difference = store.is_dearer and of.dearer_stores == DealTerms.DearerStores.PAY_DIFFERENCE
+    up_to = list_fen if pays_difference else {}
+    return plan.Terms(
+        id=str(of.id),
+        deal=str(of.deal_id),
+        kind=plan.Kind(of.kind),
+        face_fen=of.face_value_fen or 0,
+        rate_bps=of.discount_rate_bps or 0,
+        cap_fen=of.discount_cap_fen,
+        min_spend_fen=of.min_spend_fen,
+        scope=_scope(of.product_scope, cart),
+        choices=_choices(of, groups, cart, up_to),
+        stacking_group=of.stacking_group,
+        max_per_order=of.max_per_order,
+    )
+
+
+def _scope(scope: ProductScope, cart: Sequence[Chosen]) -> plan.Scope:
+    """A product has several categories, so the rule is resolved to the cart's products here."""
+    if scope.everything and not scope.except_products:
+        return plan.Scope()
+    taken = [one.product for one in cart if _is_in(scope, one)]
+    return plan.Scope(everything=False, products=frozenset(product.public_id for product in taken))
+
+
+def _is_in(scope: ProductScope, one: Chosen) -> bool:
+    product = one.product
+    if product.product_id in scope.except_products:
+        return False
+    return (
+        scope.everything or product.product_id in scope.products or not scope.categories.isdisjoint(product.categories)
+    )
+
+
+def _choices(
+    of: Terms, groups: Sequence[dict[str, Any]], cart: Sequence[Chosen], up_to: Mapping[UUID, int]
+) -> tuple[plan.Choice, ...]:
+    if of.kind == Deal.Kind.TIMES_CARD:
+        products = {one.product.product_id for one in cart if _is_in(of.product_scope, one)}
+        items = tuple(_item(of, product_id, 1, frozenset(), up_to) for product_id in sorted(products))
+        return (plan.Choice(1, items),) if items else (plan.Choice(1, (plan.Item(_one_of(())),)),)
+    return tuple(
+        plan.Choice(
+            group["choose"],
+            tuple(
+                _item(
+                    of,
+                    parse(Product.PREFIX, item["product"]),
+                    item.get("count", 1),
+                    frozenset(option for named in item.get("options", {}).values() for option in named),
+                    up_to,
+                )
+                for item in group["items"]
+            ),
+        )
+        for group in groups
+    )
+
+
+def _item(of: Terms, product_id: UUID, count: int, options: frozenset[str], up_to: Mapping[UUID, int]) -> plan.Item:
+    scope = _one_of((product_id, *of.substitutes.get(product_id, ())))
+    return plan.Item(scope, count, options, up_to.get(product_id))
+
+
+def _one_of(product_ids: Iterable[UUID]) -> plan.Scope:
+    return plan.Scope(everything=False, products=frozenset(public(Product.PREFIX, one) for one in product_ids))
+
+
+# Terms are written once, and no amendment touches what a package is made of.
+_groups: dict[UUID, tuple[dict[str, Any], ...]] = {}
+
+
+def _groups_of(ids: Collection[UUID]) -> Mapping[UUID, tuple[dict[str, Any], ...]]:
+    if missing := [one for one in ids if one not in _groups]:
+        rows = DealTerms.objects.filter(id__in=missing).values_list("id", "package_groups")
+        _groups.update({terms_id: tuple(groups) for terms_id, groups in rows})
+    return {one: _groups[one] for one in ids}
+
+
+def plan_lines(cart: Sequence[tuple[Chosen, int]]) -> list[plan.Line]:
+    """The solver's lines: a line's id is its place in the cart."""
+    return [
+        plan.Line(
+            id=str(place),
+            product=chosen.product.public_id,
+            category=chosen.product.categories[0] if chosen.product.categories else "",
+            unit_fen=chosen.unit_fen,
+            quantity=quantity,
+            option_fen={public(Option.PREFIX, one.option_id): max(0, one.price_delta_fen) for one in chosen.options},
+        )
+        for place, (chosen, quantity) in enumerate(cart)
+    ]
