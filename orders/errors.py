@@ -159,3 +159,9 @@ class RejectionTooLate(Conflict):
     code = "rejection_too_late"
     zh = "取餐超过时限，不能再拒单，请走售后"
     en = "It is too late to reject this order; help the customer by an after-sale case."
+
+
+class NoStoreTakesItNow(Conflict):
+    code = "no_store_takes_it_now"
+    zh = "附近没有正在营业且可用这张券的门店"
+    en = "No store near you is open and takes this voucher now."

@@ -8,12 +8,14 @@ from orders.api.purchases import PurchaseDetail, PurchaseList
 from orders.api.refunds import RefundList, VoucherRefunds
 from orders.api.store_orders import CancelOrder, OneOrder, Orders, Quotes, StoreOrders
 from orders.api.surcharges import AskSurcharge, OneSurcharge, StoreSurcharges
+from orders.api.using import UseVoucher
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("purchases", PurchaseList.as_view()),
     path("purchases/<str:purchase>", PurchaseDetail.as_view()),
     path("purchases/<str:purchase>/payment", PaymentAttempts.as_view()),
     path("payments/<str:provider>/notices", PaymentNotices.as_view()),
+    path("vouchers/<str:voucher>/use", UseVoucher.as_view()),
     path("vouchers/<str:voucher>/refund", VoucherRefunds.as_view()),
     path("refunds", RefundList.as_view()),
     path("redemptions/<str:redemption>/surcharges", AskSurcharge.as_view()),

@@ -347,6 +347,7 @@ OPERATIONS: dict[str, Operation] = {
     "place_order": customers(
         lambda side, store: {"lines": [{"product": side.product.public_id, "quantity": 1}], "due_fen": 1}
     ),
+    "use_voucher": customers(plain(latitude=30.2, longitude=120.2)),
     "list_orders": customers(),
     "get_order": customers(),
     "cancel_order": customers(),

@@ -374,3 +374,51 @@ def test_an_order_is_nobody_elses(shop: Shop) -> None:
     assert error_of(post(f"orders/{order}/cancel", stranger)) == (404, "store_order_not_found")
     assert error_of(get(f"stores/{shop.store.public_id}/orders/board", clerk)) == (404, "store_not_found")
     assert get("orders", stranger).json()["items"] == []
+
+
+def test_four_calls_from_a_voucher_to_a_pick_up_number(shop: Shop) -> None:
+    Store.objects.filter(pk=shop.store.pk).update(latitude="30.208600", longitude="120.212000")
+    voucher, her = today(shop), as_customer(shop.customer)
+    near = {"latitude": 30.2086, "longitude": 120.2169}
+
+    begun = post(f"vouchers/{voucher.public_id}/use", her, near).json()
+    quoted = post(f"stores/{begun['store']}/quotes", her, {"lines": begun["lines"], "use": [voucher.public_id]}).json()
+    uses = [{"voucher": use["voucher"], "serial": use["serial"]} for use in quoted["uses"]]
+    body = {"lines": begun["lines"], "uses": uses, "due_fen": quoted["due_fen"]}
+    placed = post(f"stores/{begun['store']}/orders", her, body).json()
+    order = get(f"orders/{placed['id']}", her).json()
+
+    assert (begun["distance_metres"] // 10, begun["ready_in_seconds"]) == (47, None)
+    assert (order["status"], order["pickup_number"]) == ("confirmed", 100)
+
+
+def test_it_is_used_at_the_nearest_store_that_takes_it_now(shop: Shop) -> None:
+    voucher, her = today(shop), as_customer(shop.customer)
+    Store.objects.filter(pk=shop.store.pk).update(latitude="30.3", longitude="120.2", name="远一点")
+    shut = factories.store(shop.counter.brand, latitude="30.2", longitude="120.2", status="paused")
+    address, near = f"vouchers/{voucher.public_id}/use", {"latitude": 30.2, "longitude": 120.2}
+
+    assert post(address, her, near).json()["name"] == "远一点"
+    Store.objects.filter(pk=shut.pk).update(status="open")
+    assert post(address, her, near).json()["store"] == shut.public_id
+    Product.objects.update(is_sold=False)
+    assert error_of(post(address, her, near)) == (409, "no_store_takes_it_now")
+    assert error_of(post(address, as_customer(factories.customer(shop.counter.brand)), near)) == (
+        404,
+        "voucher_not_found",
+    )
+
+
+def test_a_package_begins_with_what_it_holds(shop: Shop) -> None:
+    Store.objects.filter(pk=shop.store.pk).update(latitude="30.2", longitude="120.2")
+    included = {shop.size.public_id: [shop.large.public_id]}
+    item = {"product": shop.drink.public_id, "count": 2, "options": included}
+    voucher = today(shop, kind="package", package_groups=[{"name": "饮品", "choose": 1, "items": [item]}])
+
+    begun = post(
+        f"vouchers/{voucher.public_id}/use", as_customer(shop.customer), {"latitude": 30.2, "longitude": 120.2}
+    ).json()
+
+    assert begun["lines"] == [
+        {"product": shop.drink.public_id, "options": [shop.large.public_id], "quantity": 2},
+    ]

@@ -204,6 +204,21 @@ def _groups_of(ids: Collection[UUID]) -> Mapping[UUID, tuple[dict[str, Any], ...
     return {one: _groups[one] for one in ids}
 
 
+def package_lines(of: Terms) -> list[tuple[UUID, tuple[UUID, ...], int]]:
+    """The first choice of each of a package's groups: product, the options it includes, how many."""
+    if of.kind != Deal.Kind.PACKAGE:
+        return []
+    return [
+        (
+            parse(Product.PREFIX, item["product"]),
+            tuple(parse(Option.PREFIX, named[0]) for named in item.get("options", {}).values() if named),
+            item.get("count", 1),
+        )
+        for group in _groups_of([of.id])[of.id]
+        for item in group["items"][: group["choose"]]
+    ]
+
+
 def plan_lines(cart: Sequence[tuple[Chosen, int]]) -> list[plan.Line]:
     """The solver's lines: a line's id is its place in the cart."""
     return [

@@ -1,0 +1,96 @@
+"""Use it now: from a voucher to a cart at the nearest store that takes it at this moment."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from orders.errors import NoStoreTakesItNow
+from orders.models import StoreOrder
+from orders.services.quoting import CartLine
+from stores.business_days import is_open
+from stores.errors import OptionsDoNotFit, ProductSoldOut
+from stores.models import Store
+from stores.queries import Menu, MenuProduct, NearStore, menu_of, nearest_stores, store_now
+from vouchers import queries
+from vouchers.queries.accepting import accepting_stores
+from vouchers.queries.plannable import NO_LIMIT, package_lines
+from vouchers.queries.wallet import showable
+from vouchers.verdict import Terms, refusal_of
+
+LOOKED_AT = 10
+"""Nearest stores that are asked whether they take it now."""
+LAST_ORDERS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class UseNow:
+    """``lines`` are a suggestion that she may change; ``ready_in`` is None where the store has made nothing yet."""
+
+    near: NearStore
+    lines: tuple[CartLine, ...]
+    ready_in: timedelta | None
+
+
+def use_now(*, voucher_id: UUID, customer_id: UUID, latitude: float, longitude: float, at: datetime) -> UseNow:
+    """
+    The nearest open store that takes the voucher now and has something for it, with a cart to begin with.
+
+    Raises:
+        VoucherNotFound, VoucherRefunded, VoucherAlreadyRedeemed, VoucherHeld, VoucherExpired: nothing left to use.
+        NoStoreTakesItNow: none of the nearest is open, takes it at this hour and has something for it.
+    """
+    voucher = showable(customer_id, voucher_id, at=at)
+    terms = queries.terms([voucher.terms_id])[voucher.terms_id]
+    open_stores = accepting_stores(terms).filter(status=Store.Status.OPEN)
+    for near in nearest_stores(open_stores, latitude=latitude, longitude=longitude, limit=LOOKED_AT):
+        store = store_now(near.store.id, at)
+        assert store is not None, "it has just been found"
+        if not is_open(hours=store.hours, zone=store.zone, at=at):
+            continue
+        if refusal_of(voucher, terms, store=store, bill_fen=NO_LIMIT, at=at):
+            continue
+        menu = menu_of(near.store, at=at)
+        if lines := tuple(_cart(terms, menu)):
+            return UseNow(near, lines, _ready_in(near.store.id))
+    raise NoStoreTakesItNow
+
+
+def _cart(terms: Terms, menu: Menu) -> Iterator[CartLine]:
+    """What the package holds, else the first drink that the voucher pays for."""
+    if named := package_lines(terms):
+        lines = [CartLine(product_id, options, count) for product_id, options, count in named]
+        yield from lines if all(_can_be_had(menu, line) for line in lines) else ()
+        return
+    for product in menu.products:
+        line = CartLine(product.product_id, (), 1)
+        if _counts(product, terms) and _can_be_had(menu, line):
+            yield line
+            return
+
+
+def _counts(product: MenuProduct, terms: Terms) -> bool:
+    scope = terms.product_scope
+    if product.product_id in scope.except_products:
+        return False
+    if scope.everything or product.product_id in scope.products:
+        return True
+    return not scope.categories.isdisjoint(product.categories)
+
+
+def _can_be_had(menu: Menu, line: CartLine) -> bool:
+    if all(product.product_id != line.product_id for product in menu.products):
+        return False
+    try:
+        menu.choose(line.product_id, line.option_ids)
+    except (ProductSoldOut, OptionsDoNotFit):
+        return False
+    return True
+
+
+def _ready_in(store_id: UUID) -> timedelta | None:
+    """How long the store took for its latest orders, from confirmed to ready, on average."""
+    made = StoreOrder.objects.filter(store_id=store_id, status__in=("ready", "collected"), ready_at__isnull=False)
+    latest = made.order_by("-id").values_list("confirmed_at", "ready_at")[:LAST_ORDERS]
+    times = [ready - confirmed for confirmed, ready in latest if confirmed and ready]
+    return sum(times, timedelta()) / len(times) if times else None
