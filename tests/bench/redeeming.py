@@ -1,4 +1,4 @@
-"""Redeeming at the counter over HTTP, and how many statements one redemption takes."""
+"""Preparing and redeeming at the counter over HTTP, and how many statements one redemption takes."""
 
 import itertools
 from collections.abc import Iterator
@@ -21,6 +21,7 @@ from tests.bench.stand import own_database, serve, stage, vacuum
 from vouchers.models import Voucher
 from vouchers.services.redemption import redeem
 
+PREPARATIONS = 4_000
 REDEMPTIONS = 12_000
 WARM_UP = 1_000
 CLIENTS = 16
@@ -43,22 +44,34 @@ def counters(count: int) -> tuple[list[tuple[Store, User]], list[str]]:
     return manned, list(Voucher.objects.order_by("?").values_list("code", flat=True))
 
 
-def request(store: Store, clerk: User, code: str) -> bytes:
+def request(store: Store, clerk: User, code: str, *, act: str = "redemptions") -> bytes:
     token = sign_staff(user_id=clerk.id, at=datetime.now(UTC)).text
     return request_bytes(
         "POST",
-        f"/api/v1/stores/{store.public_id}/redemptions",
+        f"/api/v1/stores/{store.public_id}/{act}",
         headers=[f"Authorization: Bearer {token}", f"Idempotency-Key: {uuid4()}"],
         body=orjson.dumps({"codes": [code]}),
     )
 
 
 def redeeming() -> Iterator[Figure]:
-    """``redeem_http``, ``redeem_p99_ms``, ``statements_redeem``."""
+    """``prepare_http``, ``redeem_http``, ``redeem_p99_ms``, ``statements_redeem``."""
     with own_database():
         manned, codes = counters(REDEMPTIONS + WARM_UP + 2)
         at_each = itertools.cycle(manned)
         requests = [request(*next(at_each), code) for code in codes[2:]]
+        looks = [request(*next(at_each), code, act="redemptions/prepare") for code in codes[2 : PREPARATIONS + 2]]
+        with serve("config.wsgi:application", interface="wsgi") as server:
+            closed_loop(server.port, looks[: WARM_UP // 4], clients=CLIENTS)
+            looked = closed_loop(server.port, looks, clients=CLIENTS)
+        yield Figure(
+            "prepare_http",
+            round(looked.statuses[200] / looked.seconds),
+            "looks/s",
+            f"{CLIENTS} clients, closed loop, 1 web process with 4 threads, 1 code a look, "
+            f"p50 {looked.percentile_ms(50):.0f} ms, p99 {looked.percentile_ms(99):.0f} ms, "
+            f"statuses {dict(looked.statuses)}",
+        )
         with serve("config.asgi:intake") as server:
             closed_loop(server.port, requests[:WARM_UP], clients=CLIENTS)
             outcome = closed_loop(server.port, requests[WARM_UP:], clients=CLIENTS)
