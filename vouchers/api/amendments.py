@@ -13,7 +13,7 @@ from config.kernel.api.caller import caller
 from config.kernel.api.exceptions import language_of
 from config.kernel.api.idempotency import idempotency_key
 from config.kernel.api.pages import PageQuery, page_of, page_schema
-from config.kernel.api.schema import errors_of
+from config.kernel.api.schema import errors_of, only
 from config.kernel.api.strict import StrictSerializer, body_of, query_of
 from config.kernel.caller import CallerKind
 from config.kernel.errors import IdempotencyConflict, NotAllowed
@@ -95,6 +95,7 @@ class TermsRules(APIView):
         summary="What terms say, a sentence a rule; with a store, whether they are met there now",
         parameters=[RulesQuery],
         responses={200: RulesAnswer, **errors_of(errors.TermsNotFound, StoreNotFound)},
+        auth=only("customerToken", "staffToken", "apiKey"),
         tags=["deals"],
     )
     def get(self, request: Request, terms: str) -> Response:
