@@ -15,7 +15,7 @@ from config.kernel.idempotency import content_hash
 from config.kernel.ids import parse, public
 from config.kernel.jobs import nudge_after_commit
 from stores.models import Product, StoreGroup
-from stores.services import trail
+from stores.services import brands, trail
 from stores.services.made import Made
 from vouchers import queries
 from vouchers.errors import AmendmentChangesNothing, StoreGroupIsPromised, TermsNotFound
@@ -56,7 +56,9 @@ def publish(
     """
     content = content_hash(terms=terms.id, changes=_as_json(changes), reason=reason)
     with transaction.atomic(durable=True):
-        # The deal's lock gives out the numbers.
+        # The brand's lock: what closes, goes or changes meanwhile sees the terms amended. The deal's gives out the
+        # numbers.
+        brands.lock(terms.deal.brand_id)
         if not Deal.objects.select_for_update(no_key=True).filter(pk=terms.deal_id).exists():
             raise TermsNotFound
         before_this = list(terms.amendments.order_by("number"))

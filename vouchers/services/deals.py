@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from config.kernel.caller import Caller
 from stores.models import HolidayCalendar
-from stores.services import trail
+from stores.services import brands, trail
 from stores.services.made import Made
 from vouchers.errors import DealNotFound, DealStockExhausted, OutIdTaken
 from vouchers.models import Deal, DealStock, DealTerms
@@ -74,7 +74,8 @@ def publish_terms(*, deal: Deal, new: NewTerms, by: Caller, at: datetime) -> Mad
     Freeze ``new`` as the deal's next numbered terms; vouchers keep those they were sold under.
 
     Safe to retry: what equals the latest terms is the latest terms. They remember the holiday calendars of
-    this day: a later one may add days to them and never take one away.
+    this day: a later one may add days to them and never take one away. A store that closes or a product that
+    goes meanwhile waits for them, and recalls what it leaves unmet.
 
     Raises:
         DealNotFound: the deal is gone from this brand.
@@ -85,7 +86,8 @@ def publish_terms(*, deal: Deal, new: NewTerms, by: Caller, at: datetime) -> Mad
         new = with_frozen_children(new, brand_id=deal.brand_id, at=at)
     content = _columns(new)
     with transaction.atomic(durable=True):
-        # The deal's lock gives out the numbers.
+        # The brand's lock holds the lists still that the terms are checked against; the deal's gives out the numbers.
+        brands.lock(deal.brand_id)
         if not Deal.objects.select_for_update(no_key=True).filter(pk=deal.pk, brand_id=deal.brand_id).exists():
             raise DealNotFound
         latest = deal.terms.order_by("-number").first()
