@@ -13,6 +13,7 @@ from config.kernel.limits import Limit
 from livestream.lane import redeeming
 from stores.models import Store
 from tests import factories
+from tests.vouchers import granted
 from tests.vouchers.counters import Counter
 from tests.vouchers.http import as_customer, as_staff, error_of, get, post
 from vouchers import qr
@@ -192,6 +193,17 @@ class TestPrepare:
 
         shown = [one["code"] for one in answer.json()["vouchers"]]
         assert shown == [together[1].code, together[0].code, together[2].code]
+
+    def test_a_granted_vouchers_qr_shows_nobody_elses_of_the_same_batch(self, counter: Counter) -> None:
+        hers, theirs = factories.customer(counter.brand), factories.customer(counter.brand)
+        given = granted.grant(counter.terms(), granted.to(hers, theirs), per_customer=2, at=TODAY)
+        granted.issue_all(at=TODAY)
+        own = [voucher for voucher in granted.vouchers_of(given) if voucher.customer_id == hers.id]
+        token = qr.token_for(brand_id=counter.brand.id, code=own[0].code, at=datetime.now(UTC))
+
+        answer = self.ask(counter, qr=token.text)
+
+        assert [one["code"] for one in answer.json()["vouchers"]] == [voucher.code for voucher in own]
 
     def test_an_old_qr_and_a_foreign_one_are_told_apart(self, counter: Counter) -> None:
         code = bought(counter).code

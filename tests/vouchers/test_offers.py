@@ -14,7 +14,7 @@ from tests import factories
 from tests.factories import NOW
 from vouchers.errors import AllotmentBelowSold, DealStockExhausted, OfferInvalid, OfferStateRefuses
 from vouchers.models import Deal, DealStock, DealTerms, Offer
-from vouchers.services import offers
+from vouchers.services import amendments, offers
 
 pytestmark = pytest.mark.django_db
 
@@ -61,6 +61,44 @@ def test_the_same_request_makes_one_offer_and_other_content_is_refused(terms: De
     assert (again.row, again.is_new, free()) == (first.row, False, 40)
     with pytest.raises(IdempotencyConflict):
         create(terms, request_id=key, price_fen=1)
+
+
+def fixed(**days: float) -> DealTerms:
+    ends = {"usable_from": NOW - timedelta(days=30), "usable_until": NOW + timedelta(**days)}
+    return factories.terms(factories.deal(factories.brand(), total=100), validity="fixed", usable_days=None, **ends)
+
+
+def test_an_offer_sells_no_voucher_that_has_expired() -> None:
+    terms = fixed(days=9)
+
+    assert create(terms, allotment=1).row.closes_at == terms.usable_until
+    assert create(terms, allotment=1, closes_at=NOW + timedelta(days=1)).row.closes_at == NOW + timedelta(days=1)
+    for impossible in ({"closes_at": NOW + timedelta(days=10)}, {"opens_at": NOW + timedelta(days=9)}):
+        with pytest.raises(OfferInvalid):
+            create(terms, allotment=1, **impossible)
+
+
+def test_a_bundle_is_sold_until_its_first_voucher_ends() -> None:
+    brand = factories.brand()
+    ends = {"usable_from": NOW - timedelta(days=30), "usable_until": NOW + timedelta(days=2)}
+    dated = factories.terms(factories.deal(brand), validity="fixed", usable_days=None, **ends)
+    bundle = factories.bundle(brand, (dated, 1), (factories.terms(factories.deal(brand)), 1))
+
+    assert create(bundle).row.closes_at == dated.usable_until
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_amended_end_counts() -> None:
+    terms = fixed(days=-1)
+    with pytest.raises(OfferInvalid):
+        create(terms)
+
+    longer = {"usable_until": NOW + timedelta(days=5)}
+    amendments.publish(
+        terms=terms, changes=longer, reason="延期", request_id=uuid4(), by=BY, at=NOW - timedelta(days=2)
+    )
+
+    assert create(terms).row.closes_at == NOW + timedelta(days=5)
 
 
 @pytest.mark.parametrize("kind", list(Deal.Kind))

@@ -13,10 +13,10 @@ from stores.queries.products import standing_in, substitutes_of
 from stores.services import opening
 from tests import factories
 from tests.factories import NOW
-from tests.vouchers import counters
+from tests.vouchers import counters, granted
 from tests.vouchers.counters import Counter
 from tests.vouchers.http import as_staff, error_of, get, post
-from vouchers.errors import OpenVouchersNameProduct, TermsRecalled
+from vouchers.errors import GrantInvalid, OpenVouchersNameProduct, TermsRecalled
 from vouchers.models import DealTerms, Offer, Recall, Voucher
 from vouchers.queries import open_vouchers
 from vouchers.services import offers, withdrawing
@@ -175,8 +175,11 @@ def test_nothing_more_is_sold_under_recalled_terms(counter: Counter, drinks: lis
     late = factories.offer(terms, state="draft")
     with pytest.raises(TermsRecalled):
         offers.open_offer(offer=late, by=BY, at=NOW)
-    with pytest.raises(TermsRecalled):
-        offers.create(terms=terms, price_fen=990, allotment=10, request_id=uuid4(), by=BY, at=NOW)
+    for recalled in (terms, bundle):
+        with pytest.raises(TermsRecalled):
+            offers.create(terms=recalled, price_fen=990, allotment=10, request_id=uuid4(), by=BY, at=NOW)
+        with pytest.raises(GrantInvalid):
+            granted.grant(recalled, granted.to(factories.customer(counter.brand)))
 
 
 def test_terms_that_only_a_closing_store_honours_are_recalled(counter: Counter) -> None:

@@ -60,7 +60,8 @@ def prepare_qr(*, store: ClerkStore, text: str, bill_fen: int | None, at: dateti
         raise errors.VoucherNotFound(param="qr")
     bought_together = (
         _own(store)
-        .filter(source_kind=named.source_kind, source_id=named.source_id)
+        # A grant's batch is the source of thousands of people's vouchers.
+        .filter(source_kind=named.source_kind, source_id=named.source_id, customer_id=named.customer_id)
         .exclude(pk=named.pk)
         .order_by("ordinal")[: MOST_SHOWN - 1]
     )

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
 from config.kernel.ids import parse
 from config.kernel.money import split_fen
-from vouchers.models import Deal, DealTerms
+from vouchers.models import Deal, DealTerms, Recall
 from vouchers.queries.frozen_terms import terms
 
 
@@ -52,6 +53,17 @@ def parts(terms_id: UUID, price_fen: int) -> tuple[Part, ...]:
         Part(one, paid_fen, tuple(split_fen(paid_fen, known[one].use_list_fen)))
         for one, paid_fen in zip(children, paid, strict=True)
     )
+
+
+def ends_at(terms_id: UUID) -> datetime | None:
+    """When the first voucher of a unit ends, amendments included; None where days are counted."""
+    ends = (one.until_now for one in terms(set(units([terms_id])[terms_id])).values())
+    return min((end for end in ends if end is not None), default=None)
+
+
+def is_recalled(terms_id: UUID) -> bool:
+    """Whether a voucher of a unit is one that nobody can honour any more."""
+    return Recall.objects.filter(terms_id__in={terms_id, *units([terms_id])[terms_id]}).exists()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from config.kernel.errors import MalformedId
 from config.kernel.ids import parse
 from vouchers.errors import TermsInvalid
 from vouchers.models import Deal, DealTerms
+from vouchers.queries import units
 from vouchers.services.terms_check import NewTerms
 
 
@@ -32,8 +33,11 @@ def with_frozen_children(new: NewTerms, *, brand_id: UUID, at: datetime) -> NewT
             _refuse("bundle_children", "terms of this brand", "券包里的券不存在")
         if child.deal.kind == Deal.Kind.BUNDLE:
             _refuse("bundle_children", "a bundle holds no bundle", "券包里不能再放券包")
-        if child.usable_until is not None and child.usable_until <= at:
+        ends_at = units.ends_at(one)
+        if ends_at is not None and ends_at <= at:
             _refuse("bundle_children", f"{child.public_id} is over", "券包里有已过期的券")
+        if units.is_recalled(one):
+            _refuse("bundle_children", f"{child.public_id} can be met no more", "券包里有已无法兑付的券")
     priced = [
         {"terms": child["terms"], "count": child["count"], "list_price_fen": found[one].list_price_fen}
         for one, child in zip(ids, new.bundle_children, strict=True)

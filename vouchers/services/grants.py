@@ -20,7 +20,7 @@ from stores.services.made import Made
 from vouchers import errors
 from vouchers.models import DealTerms, Grant
 from vouchers.queries.segments import customers_of
-from vouchers.queries.units import units
+from vouchers.queries.units import ends_at, is_recalled, units
 
 BATCH_VOUCHERS = 5_000
 MOST_LISTED = 50_000
@@ -235,8 +235,11 @@ def _check(terms: DealTerms, audience: Audience, per_customer: int, *, at: datet
     if not 1 <= per_customer <= MOST_PER_CUSTOMER:
         reason, zh = f"1 to {MOST_PER_CUSTOMER} each", f"每人 1 到 {MOST_PER_CUSTOMER} 份"
         raise errors.GrantInvalid(param="per_customer", reason=reason, param_zh=zh)
-    if terms.usable_until is not None and terms.usable_until <= at:
+    end = ends_at(terms.id)
+    if end is not None and end <= at:
         raise errors.GrantInvalid(param="terms", reason="these vouchers would have expired", param_zh="券已过期")
+    if is_recalled(terms.id):
+        raise errors.GrantInvalid(param="terms", reason="these vouchers can be met no more", param_zh="券已无法兑付")
 
 
 def _content(terms: DealTerms, audience: Audience, per_customer: int, reason: str) -> bytes:

@@ -20,7 +20,8 @@ from vouchers.errors import (
     OfferStateRefuses,
     TermsRecalled,
 )
-from vouchers.models import DealStock, DealTerms, Offer, Recall
+from vouchers.models import DealStock, DealTerms, Offer
+from vouchers.queries import units
 
 State = Offer.State
 
@@ -38,7 +39,8 @@ def create(
     at: datetime,
 ) -> Made[Offer]:
     """
-    A draft offer of ``terms`` that holds ``allotment`` of the deal's free stock; on sale from ``opens_at`` (now).
+    A draft offer of ``terms`` that holds ``allotment`` of the deal's free stock; on sale from ``opens_at`` (now)
+    to ``closes_at``, or until its vouchers would have expired.
 
     Safe to retry: the same ``request_id`` with the same content is the same offer.
 
@@ -215,7 +217,7 @@ def _turn(
 
 
 def _require_not_recalled(terms_id: UUID) -> None:
-    if Recall.objects.filter(terms_id=terms_id).exists():
+    if units.is_recalled(terms_id):
         raise TermsRecalled
 
 
@@ -237,9 +239,14 @@ def _check(offer: Offer, *, at: datetime) -> None:
         raise OfferInvalid(param="per_customer_limit", reason="everybody may buy one at least", zh="限购至少为 1")
     if offer.closes_at is not None and offer.closes_at <= max(offer.opens_at, at):
         raise OfferInvalid(param="closes_at", reason="it closes before it opens, or has closed", zh="结束时间过早")
-    usable_until = offer.terms.usable_until
-    if usable_until is not None and usable_until <= offer.opens_at:
+    ends_at = units.ends_at(offer.terms_id)
+    if ends_at is not None and ends_at <= max(offer.opens_at, at):
         raise OfferInvalid(param="terms", reason="its vouchers would have expired", zh="券在开售前已过期")
+    if ends_at is not None and offer.closes_at is not None and offer.closes_at > ends_at:
+        raise OfferInvalid(
+            param="closes_at", reason="it would sell vouchers that have expired", zh="售卖结束晚于券有效期"
+        )
+    offer.closes_at = offer.closes_at or ends_at
 
 
 def _first_answer(brand_id: UUID, request_id: UUID, content: bytes) -> Offer | None:
