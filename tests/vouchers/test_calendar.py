@@ -90,6 +90,24 @@ def test_it_names_the_rule_that_stands_in_the_way(day: date, rules: dict[str, An
     assert why_not_then(calendar, zone="Asia/Shanghai", at=noon) == rule
 
 
+@pytest.mark.parametrize(
+    ("moment", "rules", "rule"),
+    [
+        (datetime(2026, 10, 16, 1), {"weekdays": frozenset({5})}, "weekdays"),  # Friday: Thursday's hours are not over
+        (datetime(2026, 10, 13, 1), {"blackout_dates": frozenset({MONDAY})}, "blackout_dates"),
+        (datetime(2026, 10, 2, 1), {"holiday_rule": "excluded"}, "holiday_rule"),
+        (datetime(2026, 10, 16, 3), {"weekdays": frozenset({5})}, "day_spans"),
+        (datetime(2026, 10, 15, 19), {"weekdays": frozenset({5})}, "weekdays"),
+    ],
+)
+def test_after_midnight_it_names_the_rule_of_the_day_before(moment: datetime, rules: dict[str, Any], rule: str) -> None:
+    late = with_calendar(day_spans=((18 * 60, 26 * 60),), **rules)
+    at = moment.replace(tzinfo=ZoneInfo("Asia/Shanghai"))
+
+    assert not is_in_calendar(late, zone="Asia/Shanghai", at=at)
+    assert why_not_then(late, zone="Asia/Shanghai", at=at) == rule
+
+
 def test_hours_hold_on_special_days_too_and_by_each_stores_own_clock() -> None:
     rule = with_calendar(special_dates=frozenset({SUNDAY_OFF}), weekdays=WEEKDAYS, day_spans=((18 * 60, 26 * 60),))
     one_at_night = datetime(2026, 10, 4, 17, 30, tzinfo=UTC)  # 1:30 on Monday in Shanghai, Sunday evening in Berlin

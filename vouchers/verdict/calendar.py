@@ -33,15 +33,7 @@ def is_in_calendar(terms: Terms, *, zone: str, at: datetime) -> bool:
     They speak of the store's own days, and a span past midnight belongs to the day it began on: Friday's
     18:00–26:00 holds at 1 o'clock on Saturday, blackout or not.
     """
-    local = at.astimezone(zone_named(zone))
-    today, minute = local.date(), local.hour * 60 + local.minute
-    spans = terms.day_spans
-    if not spans:
-        return is_usable_day(terms, today)
-    yesterday, late = today - timedelta(days=1), minute + MINUTES_A_DAY
-    return (any(first <= minute < last for first, last in spans) and is_usable_day(terms, today)) or (
-        any(first <= late < last for first, last in spans) and is_usable_day(terms, yesterday)
-    )
+    return any(is_usable_day(terms, day) for day in _days_open(terms, zone=zone, at=at))
 
 
 def is_usable_day(terms: Terms, day: date) -> bool:
@@ -59,15 +51,29 @@ def is_usable_day(terms: Terms, day: date) -> bool:
 
 
 def why_not_then(terms: Terms, *, zone: str, at: datetime) -> str:
-    """Which rule keeps ``at`` out, by the name that ``words.rules_in_words`` gives it."""
-    today = at.astimezone(zone_named(zone)).date()
-    if is_usable_day(terms, today):
+    """
+    Which rule keeps ``at`` out, by the name that ``words.rules_in_words`` gives it.
+
+    It speaks of the day whose hours ``at`` lies in, after midnight that is yesterday; outside all hours of today.
+    """
+    day = next(iter(_days_open(terms, zone=zone, at=at)), at.astimezone(zone_named(zone)).date())
+    if is_usable_day(terms, day):
         return "day_spans"
-    if today in terms.blackout_dates:
+    if day in terms.blackout_dates:
         return "blackout_dates"
-    if terms.holiday_rule == Holidays.ONLY or (terms.holiday_rule == Holidays.EXCLUDED and today in terms.holidays):
+    if terms.holiday_rule == Holidays.ONLY or (terms.holiday_rule == Holidays.EXCLUDED and day in terms.holidays):
         return "holiday_rule"
-    return "weekdays" if terms.listed_days.get(today) is None else "makeup_rule"
+    return "weekdays" if terms.listed_days.get(day) is None else "makeup_rule"
+
+
+def _days_open(terms: Terms, *, zone: str, at: datetime) -> list[date]:
+    """The days whose hours ``at`` lies in, were they usable: today, and yesterday where its hours run past midnight."""
+    local = at.astimezone(zone_named(zone))
+    today, minute = local.date(), local.hour * 60 + local.minute
+    if not terms.day_spans:
+        return [today]
+    days = ((today, minute), (today - timedelta(days=1), minute + MINUTES_A_DAY))
+    return [day for day, then in days if any(first <= then < last for first, last in terms.day_spans)]
 
 
 def listed_days(
