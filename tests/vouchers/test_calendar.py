@@ -12,6 +12,7 @@ from vouchers.verdict import Terms, YearDays, all_holidays, is_in_calendar, is_u
 WEEKDAYS, WEEKEND = frozenset({1, 2, 3, 4, 5}), frozenset({6, 7})
 THURSDAY_OFF, SUNDAY_OFF = date(2026, 10, 1), date(2026, 10, 4)
 SATURDAY_WORKED, MONDAY = date(2026, 10, 10), date(2026, 10, 12)
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 VERSION_1 = YearDays(1, frozenset({THURSDAY_OFF, SUNDAY_OFF}), frozenset({SATURDAY_WORKED}))
 
 
@@ -93,19 +94,22 @@ def test_it_names_the_rule_that_stands_in_the_way(day: date, rules: dict[str, An
 @pytest.mark.parametrize(
     ("moment", "rules", "rule"),
     [
-        (datetime(2026, 10, 16, 1), {"weekdays": frozenset({5})}, "weekdays"),  # Friday: Thursday's hours are not over
-        (datetime(2026, 10, 13, 1), {"blackout_dates": frozenset({MONDAY})}, "blackout_dates"),
-        (datetime(2026, 10, 2, 1), {"holiday_rule": "excluded"}, "holiday_rule"),
-        (datetime(2026, 10, 16, 3), {"weekdays": frozenset({5})}, "day_spans"),
-        (datetime(2026, 10, 15, 19), {"weekdays": frozenset({5})}, "weekdays"),
+        (
+            datetime(2026, 10, 16, 1, tzinfo=SHANGHAI),
+            {"weekdays": frozenset({5})},
+            "weekdays",
+        ),  # Friday: Thursday's hours are not over
+        (datetime(2026, 10, 13, 1, tzinfo=SHANGHAI), {"blackout_dates": frozenset({MONDAY})}, "blackout_dates"),
+        (datetime(2026, 10, 2, 1, tzinfo=SHANGHAI), {"holiday_rule": "excluded"}, "holiday_rule"),
+        (datetime(2026, 10, 16, 3, tzinfo=SHANGHAI), {"weekdays": frozenset({5})}, "day_spans"),
+        (datetime(2026, 10, 15, 19, tzinfo=SHANGHAI), {"weekdays": frozenset({5})}, "weekdays"),
     ],
 )
 def test_after_midnight_it_names_the_rule_of_the_day_before(moment: datetime, rules: dict[str, Any], rule: str) -> None:
     late = with_calendar(day_spans=((18 * 60, 26 * 60),), **rules)
-    at = moment.replace(tzinfo=ZoneInfo("Asia/Shanghai"))
 
-    assert not is_in_calendar(late, zone="Asia/Shanghai", at=at)
-    assert why_not_then(late, zone="Asia/Shanghai", at=at) == rule
+    assert not is_in_calendar(late, zone="Asia/Shanghai", at=moment)
+    assert why_not_then(late, zone="Asia/Shanghai", at=moment) == rule
 
 
 def test_hours_hold_on_special_days_too_and_by_each_stores_own_clock() -> None:
