@@ -23,10 +23,11 @@ from tests.orders.buying import tell
 from tests.orders.fake_provider import FakeProvider
 from tests.orders.ordering import CUP_FEN, by_clerk, confirmed, move, pay, place, priced, refunds_of
 from tests.stores import stocked
-from tests.vouchers import counters
+from tests.vouchers import counters, granted
 from tests.vouchers.counters import Counter
 from vouchers.models import Hold, Redemption, Voucher
-from vouchers.services import holds
+from vouchers.services import grants, holds
+from vouchers.services.grant_reversal import reverse_granted
 from vouchers.services.reversal import reverse
 
 pytestmark = pytest.mark.django_db
@@ -402,6 +403,21 @@ def test_a_voucher_whose_time_is_over_comes_back_with_a_day(counter: Counter) ->
 
     voucher.refresh_from_db()
     assert voucher.valid_until == almost + 2 * MINUTE + timedelta(hours=24)
+
+
+def test_a_cancelled_order_gives_a_reversed_grant_its_voucher_back(counter: Counter) -> None:
+    grant = granted.grant(counter.terms(), granted.to(factories.customer(counter.brand)))
+    granted.issue_all()
+    [voucher] = granted.vouchers_of(grant)
+    order = confirmed(counter, voucher=voucher)
+    grants.reverse(grant=grant, request_id=uuid4(), by=granted.staff(counter.clerk), at=NOW)
+    assert reverse_granted(at=NOW)
+    assert status_of(voucher) == "used"
+
+    act("cancel", counter, order, at=NOW)
+
+    assert reverse_granted(at=NOW)
+    assert status_of(voucher) == "refunded"
 
 
 def test_what_an_order_redeemed_is_not_undone_at_the_counter(counter: Counter) -> None:

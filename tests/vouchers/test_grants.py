@@ -24,6 +24,7 @@ from vouchers.services.expiry import expire_due
 from vouchers.services.grant_issuing import issue_granted
 from vouchers.services.grant_reversal import LOOK_AGAIN, reverse_granted
 from vouchers.services.grants import Audience, reach
+from vouchers.services.reversal import reverse as undo
 
 pytestmark = pytest.mark.django_db
 
@@ -279,6 +280,34 @@ def test_a_held_voucher_is_looked_at_again_when_the_order_is_over(counter: Count
 
     batch.refresh_from_db()
     assert (batch.state, batch.taken_back) == ("reversed", 3)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_undo_gives_a_reversed_grant_its_voucher_back(counter: Counter, three: list[Customer]) -> None:
+    made = granted.grant(counter.terms(), granted.to(*three))
+    granted.issue_all()
+    used = granted.vouchers_of(made)[0]
+    [use] = counter.redeem(used.code).uses
+    reverse(made, at=NOW)
+
+    undo(redemption_id=use.redemption_id, operator=counter.clerk, request_id=uuid4(), at=NOW)
+    assert (made.batches.get().state, counts_of(made).is_done) == ("reversing", False)
+    assert reverse_granted(at=NOW)
+
+    used.refresh_from_db()
+    batch = made.batches.get()
+    assert (used.status, batch.state, batch.reversed_at, batch.taken_back) == ("refunded", "reversed", NOW, 3)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_undo_leaves_a_grant_alone_that_nobody_reversed(counter: Counter, three: list[Customer]) -> None:
+    made = granted.grant(counter.terms(), granted.to(*three))
+    granted.issue_all()
+    [use] = counter.redeem(granted.vouchers_of(made)[0].code).uses
+
+    undo(redemption_id=use.redemption_id, operator=counter.clerk, request_id=uuid4(), at=NOW)
+
+    assert made.batches.get().state == "issued"
 
 
 def test_a_grant_is_reversed_once(counter: Counter, three: list[Customer]) -> None:

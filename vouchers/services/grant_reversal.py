@@ -1,5 +1,6 @@
 """Reversing grants: a batch's unused vouchers are refunded at 0 fen, which is what they cost."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from django.db import connection, transaction
 
 from config.kernel.caller import MACHINE
 from config.kernel.ids import public
+from config.kernel.jobs import nudge_after_commit
 from config.kernel.pipeline import pipelined
 from config.kernel.trail import Act, Message, send_trail
 from vouchers.models import Grant, GrantBatch
@@ -48,6 +50,32 @@ TURN = """
     ) AS any) AS held
     WHERE id = %(batch)s
 """
+# Whatever their state: one that is being reversed must not be done while a use of it comes back.
+LOCK_BATCHES = """
+    SELECT id FROM vouchers_grantbatch WHERE id IN (
+        SELECT source_id FROM vouchers_voucher WHERE id = ANY(%(vouchers)s) AND source_kind = 'grant'
+    ) ORDER BY id FOR NO KEY UPDATE
+"""
+TURN_AGAIN = """
+    UPDATE vouchers_grantbatch SET state = 'reversing', reversed_at = NULL, due_at = %(at)s
+    WHERE id = ANY(%(batches)s) AND state = 'reversed'
+"""
+
+
+def look_again(*, voucher_ids: Collection[UUID], at: datetime) -> None:
+    """
+    Uses of these vouchers are about to be free again: where their grant was reversed, it is theirs to take back.
+
+    Runs inside the caller's transaction, before the vouchers are locked: batches come first here as they do
+    in ``reverse_granted``.
+    """
+    assert connection.in_atomic_block, "a batch is looked at again with the undo that asks for it"
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_BATCHES, {"vouchers": list(voucher_ids)})
+        if batches := [row[0] for row in cursor.fetchall()]:
+            cursor.execute(TURN_AGAIN, {"batches": batches, "at": at})
+            if cursor.rowcount:
+                nudge_after_commit("vouchers.reverse_granted", queue="issue")
 
 
 def reverse_granted(*, at: datetime) -> bool:

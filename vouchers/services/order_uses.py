@@ -21,7 +21,7 @@ from stores.models import Customer, Store
 from vouchers import errors, queries
 from vouchers.models import Redemption, Voucher
 from vouchers.queries.facts import Story
-from vouchers.services import voucher_locks
+from vouchers.services import grant_reversal, voucher_locks
 from vouchers.services.holds import Occasion, redemption_of
 from vouchers.services.redemption_batch import USE_UP
 from vouchers.services.redemption_rows import WRITE_REDEMPTIONS, announced, row_of
@@ -131,7 +131,9 @@ def reverse_all(*, request_id: UUID, by_id: UUID | None, reversal_id: UUID, at: 
     asked = list(Redemption.objects.filter(request_id=request_id, reversed_at__isnull=True).order_by("id"))
     if not asked:
         return []
-    vouchers = {voucher.id: voucher for voucher in voucher_locks.lock({one.voucher_id for one in asked})}
+    ids = {one.voucher_id for one in asked}
+    grant_reversal.look_again(voucher_ids=ids, at=at)
+    vouchers = {voucher.id: voucher for voucher in voucher_locks.lock(ids)}
     counts = Counter(one.voucher_id for one in asked)
     with pipelined() as send:
         marked = send(MARK, {"request_id": request_id, "by_id": by_id, "reversal_id": reversal_id, "at": at})

@@ -14,7 +14,7 @@ from stores.models import Customer, Store
 from stores.queries import stores_for_clerks
 from vouchers import errors, queries
 from vouchers.models import Redemption, RedemptionRequest, Voucher
-from vouchers.services import voucher_locks
+from vouchers.services import grant_reversal, voucher_locks
 from vouchers.services.actors import Actor, actor_of
 from vouchers.services.endings import status_from_rows
 from vouchers.signals import reversed_
@@ -45,6 +45,7 @@ def reverse(*, redemption_id: UUID, operator: User | Caller, request_id: UUID, a
         if asked is None or not stores_for_clerks([(asked.store_id, who)], at):
             raise errors.RedemptionNotFound
         actor = actor_of(who)
+        grant_reversal.look_again(voucher_ids=[asked.voucher_id], at=at)
         [voucher] = voucher_locks.lock([asked.voucher_id])
         # Read again under the lock: the first look only told which voucher to lock.
         redemption = Redemption.objects.select_related("request").get(pk=redemption_id)
