@@ -16,6 +16,7 @@ from tests.factories import NOW
 from tests.vouchers import counters, granted
 from tests.vouchers.counters import Counter
 from tests.vouchers.http import as_staff, error_of, get, post
+from tests.vouchers.test_amendments import amend
 from vouchers.errors import GrantInvalid, OpenVouchersNameProduct, TermsRecalled
 from vouchers.models import DealTerms, Offer, Recall, Voucher
 from vouchers.queries import open_vouchers
@@ -159,6 +160,45 @@ def test_a_refund_recalls_what_cannot_be_met_and_nothing_else(counter: Counter, 
 
     withdrawing.withdraw_with_refund(**act(milk))
     assert set(Recall.objects.values_list("terms", flat=True)) == {alone.id, either.id}
+
+
+def test_what_an_amendment_lets_stand_in_keeps_the_terms(counter: Counter, drinks: list[Product]) -> None:
+    grape, milk, tea = drinks
+    packed, scoped = package(counter, grape), scope(counter, products=[grape.public_id])
+    unmet = package(counter, grape)
+    for terms in (packed, scoped):
+        counter.voucher(terms)
+        amend(terms, substitutes={grape.public_id: [milk.public_id]})
+
+    assert open_on(grape) == {unmet: (0, False), scoped: (1, True), packed: (1, True)}
+    assert open_on(milk) == {scoped: (1, True), packed: (1, True)}, "they take it too"
+    withdrawing.withdraw_with_refund(**act(grape))
+    assert set(Recall.objects.values_list("terms", flat=True)) == {unmet.id}
+
+    withdrawing.withdraw_with_substitutes(**act(milk, substitute_ids=[tea.id]))
+    assert open_on(tea) == {scoped: (1, False), packed: (1, False)}
+    withdrawing.withdraw_with_refund(**act(tea))
+    assert Recall.objects.count() == 3
+
+
+def test_products_that_an_amendment_added_count(counter: Counter, drinks: list[Product]) -> None:
+    grape, milk, _ = drinks
+    more, all_of_it = (scope(counter, products=[grape.public_id]) for _ in range(2))
+    amend(more, product_scope={"products": [grape.public_id, milk.public_id]})
+    amend(all_of_it, product_scope={"everything": True})
+
+    assert open_on(milk) == {more: (0, True)}
+    withdrawing.withdraw_with_refund(**act(grape))
+    assert not Recall.objects.exists()
+    withdrawing.withdraw_with_refund(**act(milk))
+    assert Recall.objects.get().terms == more
+
+
+def test_what_a_scope_excepts_does_not_meet_it(counter: Counter, drinks: list[Product]) -> None:
+    grape, milk, _ = drinks
+    terms = scope(counter, products=[grape.public_id, milk.public_id], except_products=[milk.public_id])
+
+    assert open_on(grape) == {terms: (0, False)}
 
 
 def test_nothing_more_is_sold_under_recalled_terms(counter: Counter, drinks: list[Product]) -> None:

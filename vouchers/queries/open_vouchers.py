@@ -13,6 +13,7 @@ from stores.queries.products import standing_in, substitutes_of
 from vouchers.models import DealTerms, Voucher
 from vouchers.queries.accepting import accepting_stores
 from vouchers.queries.frozen_terms import terms as frozen_terms
+from vouchers.verdict import Terms
 
 OPEN = (Voucher.Status.ISSUED, Voucher.Status.HELD)
 
@@ -33,7 +34,7 @@ def open_vouchers(terms_ids: Collection[UUID]) -> QuerySet[Voucher]:
 
 def on_product(product: Product) -> list[OpenTerms]:
     """
-    Every terms that names the product, itself or through what it stands in for; newest first.
+    Every terms that names the product as they are now, itself or through what it stands in for; newest first.
 
     ``can_be_met`` says whether what is left would do if the product were withdrawn without a substitute.
     """
@@ -41,8 +42,12 @@ def on_product(product: Product) -> list[OpenTerms]:
     substitutes = substitutes_of(brand_id)
     named = _standing_behind(product.id, substitutes)
     withdrawn = {*_withdrawn(brand_id), product.id}
-    found = [row for row in _terms_of(brand_id) if named & _products_of(row)]
-    return _counted((row, can_be_met(row, substitutes=substitutes, withdrawn=withdrawn)) for row in found)
+    rows = _terms_of(brand_id)
+    frozen = frozen_terms([row.id for row in rows])
+    found = [row for row in rows if named & _products_of(row, frozen[row.id])]
+    return _counted(
+        (row, can_be_met(row, frozen[row.id], substitutes=substitutes, withdrawn=withdrawn)) for row in found
+    )
 
 
 def only_at(store: Store) -> list[OpenTerms]:
@@ -58,25 +63,30 @@ def only_at(store: Store) -> list[OpenTerms]:
     return _counted((row, False) for row in found)
 
 
-def can_be_met(terms: DealTerms, *, substitutes: Mapping[UUID, Collection[UUID]], withdrawn: Collection[UUID]) -> bool:
+def can_be_met(
+    row: DealTerms, now: Terms, *, substitutes: Mapping[UUID, Collection[UUID]], withdrawn: Collection[UUID]
+) -> bool:
     """
     Whether the products that the terms name can still be served: every group of a package has as many as may
     be chosen, and of a scope that is only products one is left.
+
+    ``now`` are the terms with their amendments, which widen the scope or name substitutes of their own;
+    ``substitutes`` are the brand's.
     """
 
     def is_there(product_id: UUID) -> bool:
-        return bool(standing_in(product_id, substitutes, withdrawn))
+        taken = (product_id, *now.substitutes.get(product_id, ()))
+        return any(standing_in(one, substitutes, withdrawn) for one in taken)
 
-    for group in terms.package_groups:
+    for group in row.package_groups:
         products = [_named(item.get("product")) for item in group.get("items", ())]
         there = sum(product_id is None or is_there(product_id) for product_id in products)
         if there < group.get("choose", len(products)):
             return False
-    scope = terms.product_scope
-    in_scope = [product_id for one in scope.get("products", ()) if (product_id := _named(one))]
-    if not in_scope or scope.get("everything") or scope.get("categories"):
+    scope = now.product_scope
+    if scope.everything or scope.categories:
         return True
-    return any(is_there(product_id) for product_id in in_scope)
+    return any(is_there(product_id) for product_id in scope.products - scope.except_products)
 
 
 def count_by_terms(terms_ids: Collection[UUID]) -> dict[UUID, int]:
@@ -97,9 +107,11 @@ def _terms_of(brand_id: UUID) -> list[DealTerms]:
     )
 
 
-def _products_of(terms: DealTerms) -> set[UUID]:
-    named = [item.get("product") for group in terms.package_groups for item in group.get("items", ())]
-    return {product_id for one in (*named, *terms.product_scope.get("products", ())) if (product_id := _named(one))}
+def _products_of(row: DealTerms, now: Terms) -> set[UUID]:
+    """What the terms name, and what their amendments take instead of it."""
+    items = [_named(item.get("product")) for group in row.package_groups for item in group.get("items", ())]
+    named = {product_id for product_id in items if product_id} | now.product_scope.products
+    return named.union(*(now.substitutes.get(product_id, ()) for product_id in named))
 
 
 def _named(public_id: Any) -> UUID | None:
