@@ -133,6 +133,36 @@ def test_what_could_take_is_refused_by_name(counter: Counter, own: dict[str, Any
     assert not TermsRevision.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("own", "day"),
+    [
+        ({"blackout_dates": [date(2026, 6, 9)]}, date(2026, 6, 9)),
+        (FIXED, date(2026, 6, 21)),
+        ({}, date(2026, 5, 28)),
+    ],
+)
+def test_a_special_day_that_is_a_blackout_or_outside_the_validity_is_refused(
+    counter: Counter, own: dict[str, Any], day: date
+) -> None:
+    terms = counter.terms(**own)
+
+    with pytest.raises(errors.TermsInvalid) as refusal:
+        amend(terms, special_dates=[day])
+
+    assert refusal.value.param == "special_dates"
+    assert not TermsRevision.objects.exists()
+
+
+def test_a_special_day_may_replace_a_blackout_and_lie_in_what_an_amendment_added(counter: Counter) -> None:
+    terms = counter.terms(**{**FIXED, "blackout_dates": [date(2026, 6, 9)], "special_dates": [date(2026, 6, 2)]})
+
+    amend(terms, blackout_dates=[], special_dates=[date(2026, 6, 2), date(2026, 6, 9)])
+    amend(terms, usable_until=LATER)
+    amend(terms, special_dates=[date(2026, 6, 2), date(2026, 6, 9), date(2026, 6, 18)], at=NOW + timedelta(days=9))
+
+    assert len(queries.terms([terms.id])[terms.id].special_dates) == 3
+
+
 def test_every_amendable_rule_is_tried_both_ways() -> None:
     tried = [{name for _, changes in cases for name in changes} for cases in (IN_FAVOUR, AGAINST)]
 

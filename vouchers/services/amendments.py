@@ -22,8 +22,8 @@ from vouchers.errors import AmendmentChangesNothing, StoreGroupIsPromised, Terms
 from vouchers.models import Amendment, Deal, DealTerms, Offer, Voucher
 from vouchers.queries.frozen_terms import AMENDABLE, amended, amendment_values
 from vouchers.services.favour import check_favour
-from vouchers.services.terms_check import check_days, check_scopes, refuse
-from vouchers.services.terms_reach import check_named
+from vouchers.services.terms_check import check_dates, check_days, check_scopes, refuse
+from vouchers.services.terms_reach import check_named, check_special_dates
 
 REVISE = """
     INSERT INTO vouchers_termsrevision (terms_id, number, extensions)
@@ -66,7 +66,7 @@ def publish(
             if bytes(first.content_hash) != content:
                 raise IdempotencyConflict(param="Idempotency-Key")
             return Made(first, is_new=False)
-        said = _checked(terms, before_this, changes)
+        said = _checked(terms, before_this, changes, at=at)
         amendment = Amendment.objects.create(
             terms=terms,
             number=len(before_this) + 1,
@@ -118,7 +118,9 @@ def check_group_change(*, group: StoreGroup, joining: Collection[UUID], leaving:
         raise StoreGroupIsPromised(terms=[public(DealTerms.PREFIX, one) for one in promised])
 
 
-def _checked(terms: DealTerms, before_this: Iterable[Amendment], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(
+    terms: DealTerms, before_this: Iterable[Amendment], changes: Mapping[str, Any], *, at: datetime
+) -> dict[str, Any]:
     """What of ``changes`` really changes something, as it is stored."""
     before = amended(terms, before_this)
     said = _as_json(changes)
@@ -128,6 +130,7 @@ def _checked(terms: DealTerms, before_this: Iterable[Amendment], changes: Mappin
     substitutes = _checked_substitutes(terms, values.pop("substitutes", {}))
     after = before | {name: value for name, value in values.items() if before[name] != value}
     check_favour(before, after)
+    check_dates(special_dates=after["special_dates"], blackout_dates=after["blackout_dates"])
     told = {name: said[name] for name in values if before[name] != values[name]}
     fresh = {
         product: instead
@@ -138,9 +141,12 @@ def _checked(terms: DealTerms, before_this: Iterable[Amendment], changes: Mappin
         raise AmendmentChangesNothing
     copy = DealTerms(**{field.attname: getattr(terms, field.attname) for field in DealTerms._meta.concrete_fields})
     copy.deal = terms.deal
-    for name in told:
+    # Earlier amendments too: a day may lie in the weeks that one of them added.
+    for name in AMENDABLE:
         setattr(copy, name, after[name])
-    check_named(copy)
+    # Days that were promised before may be over, and are kept.
+    fresh_days = {*after["special_dates"]} - {*before["special_dates"]}
+    check_special_dates(check_named(copy), fresh_days, at=at)
     return told | ({"substitutes": fresh} if fresh else {})
 
 

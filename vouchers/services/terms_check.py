@@ -1,6 +1,6 @@
 """Whether terms can hold at all, kind by kind; asked once, before they are frozen."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -76,8 +76,7 @@ def check(new: NewTerms, *, kind: Deal.Kind, at: datetime) -> None:
     _check_worth(new)
     _check_time(new, at=at)
     check_days(weekdays=new.weekdays, day_spans=new.day_spans)
-    if both := sorted({*new.special_dates} & {*new.blackout_dates}):
-        refuse("special_dates", f"{both[0].isoformat()} is a blackout date too", "同一天不能既可用又不可用")
+    check_dates(special_dates=new.special_dates, blackout_dates=new.blackout_dates)
     check_scopes(new.store_scope, new.product_scope)
     KINDS[kind](new)
     for name, kinds in ONLY_OF.items():
@@ -133,6 +132,17 @@ def check_days(*, weekdays: Sequence[int], day_spans: Sequence[Sequence[str]]) -
     for (_, end), (start, _) in pairwise(sorted(spans + late)):
         if start < end:
             refuse("day_spans", "two spans overlap", "时段有重叠")
+
+
+def check_dates(*, special_dates: Collection[date], blackout_dates: Collection[date]) -> None:
+    """
+    Refuse a day that is said to be usable and not to be.
+
+    Raises:
+        TermsInvalid: names the day.
+    """
+    if both := sorted({*special_dates} & {*blackout_dates}):
+        refuse("special_dates", f"{both[0].isoformat()} is a blackout date too", "同一天不能既可用又不可用")
 
 
 def check_scopes(store_scope: dict[str, Any], product_scope: dict[str, Any]) -> None:

@@ -52,13 +52,29 @@ def check_days_of(terms: Terms, *, zones: Iterable[str], at: datetime) -> None:
     Raises:
         TermsInvalid: names what is never met.
     """
-    begins, ends = terms.usable_from, terms.until_now
-    if begins is None or ends is None:
-        begins, ends = at, at + timedelta(days=(terms.days_now or 0) + 1) + A_YEAR
+    begins, ends = _validity(terms, at=at)
     if not any(_has_moment(terms, zone, max(begins, at), ends) for zone in zones):
         refuse(_emptied_by(terms), "no day or hour within the validity is usable", "有效期内没有任何可用的日期或时段")
-    if outside := [day for day in sorted(terms.special_dates) if not _touches(day, begins, ends)]:
+    check_special_dates(terms, terms.special_dates, at=at)
+
+
+def check_special_dates(terms: Terms, days: Collection[date], *, at: datetime) -> None:
+    """
+    Refuse special days on which no voucher of these terms holds.
+
+    Raises:
+        TermsInvalid: names the day.
+    """
+    begins, ends = _validity(terms, at=at)
+    if outside := [day for day in sorted(days) if not _touches(day, begins, ends)]:
         refuse("special_dates", f"{outside[0].isoformat()} lies outside the validity", "额外可用日期不在有效期内")
+
+
+def _validity(terms: Terms, *, at: datetime) -> tuple[datetime, datetime]:
+    """From when until when some voucher of the terms may hold: by their dates, or sold within a year from now."""
+    if terms.usable_from is not None and terms.until_now is not None:
+        return terms.usable_from, terms.until_now
+    return at, at + timedelta(days=(terms.days_now or 0) + 1) + A_YEAR
 
 
 def _check_places(terms: Terms) -> None:
