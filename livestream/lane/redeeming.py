@@ -78,7 +78,7 @@ class Redeeming:
         loop = asyncio.get_running_loop()
         try:
             state = await loop.run_in_executor(self._platforms, _at_a_platform, asked, miss)
-        except VoucherNotFound:
+        except misses.MISSED:
             await self.guesses.count(who_id, call.address)
             raise
         store = state.store_public_id

@@ -18,6 +18,8 @@ from livestream.models import LiveSession
 from orders.models import Purchase
 from tests import factories
 from tests.livestream.served import play, purchases, signed_in, wish
+from tests.vouchers import fake_platform
+from tests.vouchers.fake_platform import FakePlatform
 from vouchers.models import Offer, SellingSwitch
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -213,9 +215,14 @@ def test_a_customer_who_hammers_is_told_when_to_come_back(session: LiveSession, 
     assert int(turned_away[0].headers["Retry-After"]) >= 1
 
 
-def test_a_clerk_who_guesses_codes_is_stopped_and_her_colleague_is_not() -> None:
+@pytest.mark.parametrize(
+    ("silent_times", "answer"), [(0, "voucher_not_found"), (99, "issuer_does_not_answer")], ids=["answered", "silent"]
+)
+def test_a_clerk_who_guesses_codes_is_stopped_and_her_colleague_is_not(silent_times: int, answer: str) -> None:
     brand = factories.brand()
     store = factories.store(brand, entity=factories.entity(brand))
+    platform = FakePlatform(lose_requests=silent_times)
+    fake_platform.honoured_at(store, platform)
     guessing, honest = (factories.staff(brand, store=store).user for _ in range(2))
 
     async def story(client: httpx.AsyncClient) -> tuple[list[str], str]:
@@ -226,16 +233,17 @@ def test_a_clerk_who_guesses_codes_is_stopped_and_her_colleague_is_not() -> None
                 "X-Forwarded-For": user.public_id,
             }
             path = f"/api/v1/stores/{store.public_id}/redemptions"
-            answer = await client.post(path, headers=headers, json={"codes": ["123456789012"]})
-            return str(answer.json()["error"]["code"])
+            heard = await client.post(path, headers=headers, json={"codes": ["123456789012"]})
+            return str(heard.json()["error"]["code"])
 
         return [await try_code(guessing) for _ in range(22)], await try_code(honest)
 
-    guesses, colleague = play(story)
+    with fake_platform.connected(platform):
+        guesses, colleague = play(story)
 
-    assert guesses[:20] == ["voucher_not_found"] * 20
+    assert guesses[:20] == [answer] * 20
     assert guesses[-1] == "too_many_requests"
-    assert colleague == "voucher_not_found"
+    assert colleague == answer
 
 
 def test_staff_cannot_buy_and_english_is_spoken_on_request(session: LiveSession, offer: Offer) -> None:

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from config.kernel.limits import Limit
 from config.kernel.models import AuditEntry
 from tests import factories
 from tests.vouchers import counters, fake_platform, http
 from tests.vouchers.counters import Counter
 from tests.vouchers.fake_platform import FakePlatform
+from vouchers.api import misses
 from vouchers.issuers.interface import Certificate
-from vouchers.models import IssuerAccount, Voucher
+from vouchers.models import IssuerAccount, IssuerDeal, Voucher
 from vouchers.services import issuer_asking
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,10 +74,59 @@ def test_a_silent_platform_is_told_apart_from_a_wrong_code(
     sold = sell(platform)
     prepare = f"{redemptions(counter)}/prepare"
     platform.lose_requests = 1
-    assert http.error_of(http.post(prepare, who, {"codes": [sold.code]})) == (503, "issuer_does_not_answer")
+    [unanswered] = http.post(prepare, who, {"codes": [sold.code]}).json()["vouchers"]
+    assert (unanswered["is_usable"], unanswered["refusal"]["code"]) == (False, "issuer_does_not_answer")
+    platform.lose_requests = 1
+    assert http.error_of(http.post(prepare, who, {"qr": "qr:x"})) == (503, "issuer_does_not_answer")
     assert http.post(prepare, who, {"codes": [sold.code]}).status_code == 200
     platform.lose_requests = 1
     assert http.post(prepare, who, {"codes": [sold.code]}).json()["vouchers"][0]["issuer"] == "douyin"
+
+
+def test_one_unanswered_code_leaves_the_others_shown(
+    counter: Counter, platform: FakePlatform, who: dict[str, str]
+) -> None:
+    sold, own = sell(platform), counter.voucher(bought_at=datetime.now(UTC))
+    codes = [own.code, "000000000000", sold.code]
+    platform.lose_requests = 1
+
+    shown = http.post(f"{redemptions(counter)}/prepare", who, {"codes": codes}).json()["vouchers"]
+
+    said = [one["refusal"] and one["refusal"]["code"] for one in shown]
+    assert said == [None, "issuer_does_not_answer", None]
+
+
+def test_a_product_that_no_deal_is_connected_to_is_told_by_itself_and_is_no_miss(
+    counter: Counter, platform: FakePlatform, who: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(misses, "OF_CLERK", Limit(f"t{uuid4().hex}", times=1, seconds=600, times_alone=1))
+    own, strange = counter.voucher(bought_at=datetime.now(UTC)), sell(platform)
+    IssuerDeal.objects.all().delete()
+    prepare = f"{redemptions(counter)}/prepare"
+
+    for _ in range(2):
+        shown = http.post(prepare, who, {"codes": [strange.code, own.code]}).json()["vouchers"]
+        assert [one["refusal"] and one["refusal"]["code"] for one in shown] == ["issuer_product_unknown", None]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("", {"codes": ["1"]}), ("/prepare", {"codes": ["1"]}), ("/prepare", {"qr": "1"})]
+)
+def test_guesses_run_out_while_a_platform_is_silent(
+    counter: Counter,
+    platform: FakePlatform,
+    who: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    body: dict[str, Any],
+) -> None:
+    monkeypatch.setattr(misses, "OF_CLERK", Limit(f"t{uuid4().hex}", times=2, seconds=600, times_alone=2))
+    platform.lose_requests = 9
+
+    answers = [http.post(redemptions(counter) + path, who, body) for _ in range(3)]
+
+    assert answers[1].status_code != 429
+    assert http.error_of(answers[2]) == (429, "too_many_requests")
 
 
 def test_it_is_redeemed_at_the_same_address(counter: Counter, platform: FakePlatform, who: dict[str, str]) -> None:

@@ -1,5 +1,7 @@
 """The counter: prepare, redeem, list, undo."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.utils import timezone
@@ -16,6 +18,7 @@ from config.kernel.api.pages import PageQuery, page_of, page_schema
 from config.kernel.api.schema import errors_of, only
 from config.kernel.api.strict import StrictSerializer, body_of, query_of
 from config.kernel.api.throttling import address_of
+from config.kernel.caller import Caller
 from config.kernel.errors import IdempotencyConflict, MalformedRequest, NotAllowed
 from config.kernel.ids import parse
 from stores.errors import StoreNotFound
@@ -212,10 +215,12 @@ class PrepareRedemption(APIView):
         here = store_at_counter(store, by, at=at)
         bill_fen = asked.get("bill_fen")
         if "qr" in asked:
-            prepared = preparing.prepare_qr(store=here, text=asked["qr"], bill_fen=bill_fen, at=at)
+            with _missing(by, address):
+                prepared = preparing.prepare_qr(store=here, text=asked["qr"], bill_fen=bill_fen, at=at)
         else:
             prepared = preparing.prepare(store=here, codes=asked["codes"], bill_fen=bill_fen, at=at)
-        misses.count(sum(one.voucher is None for one in prepared), clerk_id=caller_id(by), address=address)
+        missed = sum(isinstance(one.refusal, misses.MISSED) for one in prepared)
+        misses.count(missed, clerk_id=caller_id(by), address=address)
         language = language_of(request.headers.get("Accept-Language", ""))
         return Response({"vouchers": [_shown(one, bill_fen, language) for one in prepared]})
 
@@ -266,11 +271,8 @@ class StoreRedemptions(APIView):
         address = address_of(request)
         misses.require_room(clerk_id=caller_id(by), address=address)
         wanted = RedeemRequest(parse(Store.PREFIX, store), by, tuple(asked["codes"]), asked.get("bill_fen"), key)
-        try:
+        with _missing(by, address):
             done = issuer_redemption.redeem_wherever(wanted, at=at)
-        except errors.VoucherNotFound:
-            misses.count(1, clerk_id=caller_id(by), address=address)
-            raise
         if isinstance(done, RequestState) and not done.is_decided:
             return Response(RequestAnswer(done).data, status=202)
         return Response(RedeemAnswer(done).data, status=200 if done.is_repeat else 201)
@@ -343,6 +345,15 @@ class OneRequest(APIView):
         """GET /api/v1/redemption-requests/{request}"""
         asked = issuer_requests.for_counter(redemption_request, counter_caller(request), at=timezone.now())
         return Response(RequestAnswer(asked).data)
+
+
+@contextmanager
+def _missing(by: Caller, address: str) -> Iterator[None]:
+    try:
+        yield
+    except misses.MISSED:
+        misses.count(1, clerk_id=caller_id(by), address=address)
+        raise
 
 
 def _shown(prepared: Prepared, bill_fen: int | None, language: str) -> dict[str, Any]:

@@ -9,10 +9,13 @@ from uuid import UUID
 
 from config.kernel import limits
 from config.kernel.limits import Limit
+from vouchers.errors import IssuerDoesNotAnswer, VoucherNotFound
 
 # Alone means that Redis is away: then each process counts strictly by itself.
 OF_CLERK = Limit("code_misses_of_clerk", times=20, seconds=600, times_alone=5)
 OF_ADDRESS = Limit("code_misses_of_address", times=100, seconds=600, times_alone=20)
+MISSED = (VoucherNotFound, IssuerDoesNotAnswer)
+"""What a guess may be answered: a silent platform must not make guessing free."""
 
 
 def require_room(*, clerk_id: UUID, address: str) -> None:

@@ -1,6 +1,7 @@
 """What a clerk is shown before she redeems: our own vouchers beside those that platforms sold."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from config.kernel.errors import DomainError
@@ -16,16 +17,21 @@ def prepare(*, store: ClerkStore, codes: Sequence[str], bill_fen: int | None, at
     """
     What each code would be answered here and now; a code that is not ours is asked about at the brand's platforms.
 
-    What a platform tells of is taken into the wallet. Never inside a transaction.
-
-    Raises:
-        IssuerDoesNotAnswer, IssuerProductUnknown: nothing could be learned of a code that is not ours.
+    What a platform tells of is taken into the wallet. A code of which nothing could be learned is refused by
+    itself (IssuerDoesNotAnswer, IssuerProductUnknown) beside the others. Never inside a transaction.
     """
     shown: list[Prepared] = []
     for one in counter.prepare(store=store, codes=codes, bill_fen=bill_fen, at=at):
-        found = _found(store, one.code, at=at) if one.voucher is None else []
-        shown += _judged(found, store, bill_fen, at=at) if found else [one]
+        shown += [one] if one.voucher else _elsewhere(one, store, bill_fen, at=at)
     return shown
+
+
+def _elsewhere(one: Prepared, store: ClerkStore, bill_fen: int | None, *, at: datetime) -> list[Prepared]:
+    try:
+        found = _found(store, one.code, at=at)
+    except (errors.IssuerDoesNotAnswer, errors.IssuerProductUnknown) as unanswered:
+        return [replace(one, refusal=unanswered)]
+    return _judged(found, store, bill_fen, at=at) if found else [one]
 
 
 def prepare_qr(*, store: ClerkStore, text: str, bill_fen: int | None, at: datetime) -> list[Prepared]:
