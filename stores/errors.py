@@ -78,6 +78,12 @@ class RegionsWouldCircle(Conflict):
     en = "A region cannot lie below itself."
 
 
+class StoreIsPromised(Conflict):
+    code = "store_is_promised"
+    zh = "这样调整后，已售出的券会少一家可用门店；请先修改这些券的规则"
+    en = "Vouchers that were sold would lose a store; details name their terms. Amend those first."
+
+
 class StoreIsClosed(Conflict):
     code = "store_is_closed"
     zh = "门店已于 {closed_at} 关闭"

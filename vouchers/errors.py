@@ -383,12 +383,6 @@ class AmendmentChangesNothing(Invalid):
     en = "The terms say all of that already; there is nothing to amend."
 
 
-class StoreGroupIsPromised(Conflict):
-    code = "store_group_is_promised"
-    zh = "已售出的券按规则可在这个分组的门店使用，不能这样调整分组"
-    en = "Vouchers that were sold are honoured by this group's stores; details name their terms. Amend those first."
-
-
 def _distance(metres: int, *, english: bool) -> str:
     if metres < 1_000:
         return f"{metres} m" if english else f"{metres}米"

@@ -7,8 +7,8 @@ from uuid import UUID
 from django.dispatch import receiver
 
 from config.kernel.caller import Caller
-from stores.models import Store, StoreGroup
-from stores.signals import calendar_published, group_changing, store_closed
+from stores.models import Store
+from stores.signals import ReachChange, calendar_published, reach_changing, store_closed
 from vouchers.services import amendments, recalls
 
 
@@ -24,7 +24,7 @@ def follow_calendar(*, brand_id: UUID, **_: Any) -> None:
     amendments.follow_calendar(brand_id=brand_id)
 
 
-@receiver(group_changing)
-def check_group_change(*, group: StoreGroup, joining: set[UUID], leaving: set[UUID], **_: Any) -> None:
-    """A group that sold vouchers rely on does not lose them a store."""
-    amendments.check_group_change(group=group, joining=joining, leaving=leaving)
+@receiver(reach_changing)
+def check_reach_change(*, change: ReachChange, **_: Any) -> None:
+    """A region or group that sold vouchers rely on does not lose them a store, nor does a store's becoming dearer."""
+    amendments.check_reach_change(change=change)

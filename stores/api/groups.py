@@ -17,7 +17,7 @@ from config.kernel.errors import NotAllowed
 from stores import queries
 from stores.api.shown import PublicId
 from stores.api.stores import StoreAnswer, StorePage
-from stores.errors import BrandNotFound, BrandRequired, CodeTaken, StoreGroupNotFound, StoreNotFound
+from stores.errors import BrandNotFound, BrandRequired, CodeTaken, StoreGroupNotFound, StoreIsPromised, StoreNotFound
 from stores.models import Store, StoreGroup
 from stores.permissions import Permission
 from stores.services import groups
@@ -118,7 +118,7 @@ class GroupMembers(APIView):
         summary="Take stores in, let stores go; repeating changes nothing",
         description="Refused where published terms with open vouchers would lose a store by it.",
         request=MembersChange,
-        responses={200: GroupAnswer, **errors_of(NotAllowed, StoreGroupNotFound, StoreNotFound)},
+        responses={200: GroupAnswer, **errors_of(NotAllowed, StoreGroupNotFound, StoreIsPromised, StoreNotFound)},
         tags=["stores"],
     )
     def patch(self, request: Request, group: str) -> Response:

@@ -16,7 +16,7 @@ from config.kernel.api.strict import StrictSerializer, body_of, query_of
 from config.kernel.errors import NotAllowed
 from stores import queries
 from stores.api.shown import PublicId
-from stores.errors import BrandNotFound, BrandRequired, CodeTaken, RegionNotFound, RegionsWouldCircle
+from stores.errors import BrandNotFound, BrandRequired, CodeTaken, RegionNotFound, RegionsWouldCircle, StoreIsPromised
 from stores.models import Region
 from stores.permissions import Permission
 from stores.services import regions
@@ -90,7 +90,7 @@ class OneRegion(APIView):
         operation_id="edit_region",
         summary="Rename a region, or move it with everything below it",
         request=RegionEdit,
-        responses={200: RegionAnswer, **errors_of(NotAllowed, RegionNotFound, RegionsWouldCircle)},
+        responses={200: RegionAnswer, **errors_of(NotAllowed, RegionNotFound, RegionsWouldCircle, StoreIsPromised)},
         tags=["regions"],
     )
     def patch(self, request: Request, region: str) -> Response:

@@ -27,6 +27,7 @@ from stores.errors import (
     RegionNotFound,
     StoreHoursInvalid,
     StoreIsClosed,
+    StoreIsPromised,
     StoreNotFound,
     ZoneUnknown,
 )
@@ -153,7 +154,15 @@ class OneStore(APIView):
         request=StoreEdit,
         responses={
             200: StoreAnswer,
-            **errors_of(NotAllowed, PlaceIncomplete, RegionNotFound, StoreHoursInvalid, StoreNotFound, ZoneUnknown),
+            **errors_of(
+                NotAllowed,
+                PlaceIncomplete,
+                RegionNotFound,
+                StoreHoursInvalid,
+                StoreIsPromised,
+                StoreNotFound,
+                ZoneUnknown,
+            ),
         },
         tags=["stores"],
     )

@@ -55,6 +55,7 @@ class Problem(StrEnum):
     DUPLICATE_CODE = "duplicate_code"
     DUPLICATE_STORE = "duplicate_store"
     REGION_UNKNOWN = "region_unknown"
+    STORE_IS_PROMISED = "store_is_promised"
     ENTITY_UNKNOWN = "entity_unknown"
     ENTITY_DIFFERS = "entity_differs"
     CODE_MISSING = "code_missing"

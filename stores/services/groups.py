@@ -13,7 +13,7 @@ from stores.errors import CodeTaken, StoreGroupNotFound, StoreNotFound
 from stores.models import Store, StoreGroup, StoreGroupMember
 from stores.services import brands, trail
 from stores.services.made import Made
-from stores.signals import group_changing
+from stores.signals import ReachChange, reach_changing
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def change_members(
     Raises:
         StoreGroupNotFound: no such group in this brand.
         StoreNotFound: a store that is not this brand's; the details name it.
-        DomainError: what a receiver of ``group_changing`` says against it.
+        StoreIsPromised: sold vouchers would lose a store.
     """
     with transaction.atomic(durable=True):
         brands.lock(brand_id)
@@ -74,7 +74,11 @@ def change_members(
         gone = members & set(leaving) - set(joining)
         come = set(joining) - members
         if gone or come:
-            group_changing.send(sender=StoreGroup, group=group, joining=come, leaving=gone)
+            itself = frozenset({group.id})
+            change = ReachChange(
+                brand_id, leaving=itself if gone else frozenset(), joining=itself if come else frozenset()
+            )
+            reach_changing.send(sender=StoreGroup, change=change)
             group.members.filter(store_id__in=gone).delete()
             StoreGroupMember.objects.bulk_create(
                 StoreGroupMember(group=group, store_id=store_id) for store_id in sorted(come)

@@ -1,6 +1,6 @@
 """Stores open, pause, open again, and close for good."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypedDict
@@ -21,9 +21,9 @@ from stores.errors import (
     ZoneUnknown,
 )
 from stores.models import Region, SettlementEntity, Store
-from stores.services import brands, entities, trail
+from stores.services import brands, entities, regions, trail
 from stores.services.made import Made
-from stores.signals import store_closed
+from stores.signals import ReachChange, reach_changing, store_closed
 
 
 class StoreChanges(TypedDict, total=False):
@@ -101,11 +101,14 @@ def edit(*, store_id: UUID, changes: StoreChanges, by: Caller, at: datetime) -> 
 
     Raises:
         StoreNotFound, RegionNotFound, StoreHoursInvalid, ZoneUnknown, PlaceIncomplete: as they say.
+        StoreIsPromised: sold vouchers would lose it, by its new region or as a dearer store.
     """
     with transaction.atomic(durable=True):
+        _lock_brand_of(store_id)
         store = _lock(store_id)
         after = {name: changes.get(name, getattr(store, name)) for name in ("latitude", "longitude")}
         _check(store.brand_id, {**changes, **after})
+        _ask_to_change(store, changes)
         if told := trail.change(store, dict(changes)):
             trail.leave("store.edited", store, brand_id=store.brand_id, by=by, at=at, details=told)
         return store
@@ -141,10 +144,7 @@ def close(*, store_id: UUID, reason: str, by: Caller, at: datetime) -> Store:
         StoreNotFound: as it says.
     """
     with transaction.atomic(durable=True):
-        brand_id = Store.objects.filter(id=store_id).values_list("brand_id", flat=True).first()
-        if brand_id is None:
-            raise StoreNotFound
-        brands.lock(brand_id)
+        _lock_brand_of(store_id)
         store = _lock(store_id)
         if store.status != Store.Status.CLOSED:
             _become(store, Store.Status.CLOSED, act="store.closed", reason=reason, by=by, at=at)
@@ -168,6 +168,22 @@ def _become(store: Store, to: Store.Status, *, act: str, reason: str, by: Caller
     store.closed_at = at if to is Store.Status.CLOSED else None
     store.save(update_fields=["status", "closed_at"])
     trail.leave(act, store, brand_id=store.brand_id, by=by, at=at, details={"reason": reason} if reason else {})
+
+
+def _ask_to_change(store: Store, changes: StoreChanges) -> None:
+    after = changes.get("region_id", store.region_id)
+    change = regions.move(store.brand_id, store.region_id, after, parents=regions.parents_of(store.brand_id))
+    if changes.get("is_dearer") and not store.is_dearer:
+        change = replace(change, dearer=frozenset({store.id}))
+    if change != ReachChange(store.brand_id):
+        reach_changing.send(sender=Store, change=change)
+
+
+def _lock_brand_of(store_id: UUID) -> None:
+    brand_id = Store.objects.filter(id=store_id).values_list("brand_id", flat=True).first()
+    if brand_id is None:
+        raise StoreNotFound
+    brands.lock(brand_id)
 
 
 def _lock(store_id: UUID) -> Store:

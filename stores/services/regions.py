@@ -1,5 +1,6 @@
 """The brand's tree of regions."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
@@ -8,9 +9,10 @@ from django.db import transaction
 
 from config.kernel.caller import Caller
 from stores.errors import CodeTaken, RegionNotFound, RegionsWouldCircle
-from stores.models import Region
+from stores.models import Region, Store
 from stores.services import brands, trail
 from stores.services.made import Made
+from stores.signals import ReachChange, reach_changing
 
 
 class RegionChanges(TypedDict, total=False):
@@ -48,6 +50,7 @@ def edit(*, brand_id: UUID, region_id: UUID, changes: RegionChanges, by: Caller,
     Raises:
         RegionNotFound: no such region, or no such parent.
         RegionsWouldCircle: the new parent is the region itself or below it.
+        StoreIsPromised: sold vouchers would lose a store.
     """
     with transaction.atomic(durable=True):
         brands.lock(brand_id)
@@ -56,6 +59,8 @@ def edit(*, brand_id: UUID, region_id: UUID, changes: RegionChanges, by: Caller,
             _require(brand_id, parent_id)
             if region_id in line_of(brand_id, parent_id):
                 raise RegionsWouldCircle(param="parent")
+        if "parent_id" in changes:
+            _ask_to_move(region, to=changes["parent_id"])
         if told := trail.change(region, dict(changes)):
             trail.leave("region.edited", region, brand_id=brand_id, by=by, at=at, details=told)
         return region
@@ -63,12 +68,35 @@ def edit(*, brand_id: UUID, region_id: UUID, changes: RegionChanges, by: Caller,
 
 def line_of(brand_id: UUID, region_id: UUID) -> list[UUID]:
     """A region and those above it, lowest first."""
-    parents = dict(Region.objects.filter(brand_id=brand_id).values_list("id", "parent_id"))
+    return _line(region_id, parents_of(brand_id))
+
+
+def parents_of(brand_id: UUID) -> dict[UUID, UUID | None]:
+    """The brand's tree: each region's parent."""
+    return dict(Region.objects.filter(brand_id=brand_id).values_list("id", "parent_id"))
+
+
+def move(
+    brand_id: UUID, before: UUID | None, after: UUID | None, *, parents: Mapping[UUID, UUID | None]
+) -> ReachChange:
+    """What stores leave and join that are below ``before`` and shall be below ``after``."""
+    old, new = frozenset(_line(before, parents)), frozenset(_line(after, parents))
+    return ReachChange(brand_id, leaving=old - new, joining=new - old)
+
+
+def _ask_to_move(region: Region, *, to: UUID | None) -> None:
+    parents = parents_of(region.brand_id)
+    below = [one for one in parents if region.id in _line(one, parents)]
+    if to != region.parent_id and Store.objects.filter(region_id__in=below).exists():
+        change = move(region.brand_id, region.parent_id, to, parents=parents)
+        reach_changing.send(sender=Region, change=change)
+
+
+def _line(region_id: UUID | None, parents: Mapping[UUID, UUID | None]) -> list[UUID]:
     line: list[UUID] = []
-    above: UUID | None = region_id
-    while above is not None and above not in line:
-        line.append(above)
-        above = parents.get(above)
+    while region_id is not None and region_id not in line:
+        line.append(region_id)
+        region_id = parents.get(region_id)
     return line
 
 

@@ -17,12 +17,13 @@ from config.kernel import audit
 from config.kernel.caller import Caller
 from config.kernel.ids import new_id
 from stores.business_days import check_zone
-from stores.errors import StoreFileRefused, ZoneUnknown
+from stores.errors import StoreFileRefused, StoreIsPromised, ZoneUnknown
 from stores.models import Brand, Store
-from stores.services import brands, entities
+from stores.services import brands, entities, regions
 from stores.services.csv_lists import Columns
 from stores.services.list_staging import BATCH_ROWS, REPORTED_AT_MOST, Staging
 from stores.services.store_file import StoreRow, opened
+from stores.signals import reach_changing
 
 STAGED = """
 CREATE TEMPORARY TABLE store_import (
@@ -58,6 +59,16 @@ CROSS JOIN LATERAL (SELECT entity_id FROM stores_storeentity WHERE store_id = st
 WHERE row.entity_id <> latest.entity_id
 ORDER BY 1
 """
+# A row that names another region than its store's; without a region a row moves nothing.
+MOVING = """
+FROM store_import row JOIN stores_store store ON store.brand_id = %(brand)s AND store.code = row.code
+WHERE row.region_id IS NOT NULL AND row.region_id IS DISTINCT FROM store.region_id
+"""
+MOVES = f"SELECT DISTINCT store.region_id, row.region_id {MOVING}"
+MOVED = f"""
+SELECT row.line, 'store_is_promised', 'region', row.region {MOVING}
+AND store.region_id IS NOT DISTINCT FROM %(before)s::uuid AND row.region_id = %(after)s
+"""  # noqa: S608 - constants
 DERIVED = "SELECT line, code, name FROM store_import WHERE code_is_derived ORDER BY line"
 # An empty cell says nothing: coalesce keeps what is there.
 FIELDS = ("name", "name_en", "city", "region_id", "address", "latitude", "longitude", "zone", "hours")
@@ -202,7 +213,8 @@ def _take_over(
         cursor.execute("ANALYZE store_import")
         cursor.execute(FIND_PARTS, given)
         cursor.execute(PROBLEMS, given)
-        staging.require_no_problem(cursor.fetchall(), refusal=StoreFileRefused)
+        problems = [*cursor.fetchall(), *_promised(given)]
+        staging.require_no_problem(problems, refusal=StoreFileRefused)
         cursor.execute(DERIVED)
         derived = cursor.fetchmany(REPORTED_AT_MOST)
         derived_count = cursor.rowcount
@@ -224,6 +236,22 @@ def _take_over(
         derived=[DerivedCode(*row) for row in derived],
         changed=changed,
     )
+
+
+def _promised(given: dict[str, Any]) -> list[tuple[int, str, str, str]]:
+    """The rows that would take a store away from vouchers that were sold."""
+    refused: list[tuple[int, str, str, str]] = []
+    with connection.cursor() as cursor:
+        cursor.execute(MOVES, given)
+        moves, parents = cursor.fetchall(), regions.parents_of(given["brand"])
+        for before, after in moves:
+            try:
+                change = regions.move(given["brand"], before, after, parents=parents)
+                reach_changing.send(sender=Store, change=change)
+            except StoreIsPromised:
+                cursor.execute(MOVED, {**given, "before": before, "after": after})
+                refused += cursor.fetchall()
+    return refused
 
 
 def _staged(row: StoreRow) -> tuple[Any, ...]:

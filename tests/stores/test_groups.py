@@ -14,7 +14,7 @@ from stores.models import Brand, StoreGroup, StoreGroupMember
 from stores.queries import store_for_staff
 from stores.services import groups
 from stores.services.groups import Membership
-from stores.signals import group_changing
+from stores.signals import ReachChange, reach_changing
 from tests import factories
 from tests.factories import NOW
 from tests.vouchers.http import as_staff
@@ -85,18 +85,18 @@ def test_strangers_are_refused(brand: Brand, airports: StoreGroup) -> None:
 def test_what_a_receiver_refuses_did_not_happen(brand: Brand, airports: StoreGroup) -> None:
     store, heard = factories.store(brand), []
 
-    def refuse(sender: object, group: StoreGroup, joining: set[UUID], leaving: set[UUID], **_: Any) -> None:
-        heard.append((group, joining, leaving))
+    def refuse(sender: object, change: ReachChange, **_: Any) -> None:
+        heard.append(change)
         raise NotAllowed
 
-    group_changing.connect(refuse)
+    reach_changing.connect(refuse)
     try:
         with pytest.raises(NotAllowed):
             change(airports, joining=[store])
     finally:
-        group_changing.disconnect(refuse)
+        reach_changing.disconnect(refuse)
 
-    assert heard == [(airports, {store.id}, set())]
+    assert heard == [ReachChange(brand.id, joining=frozenset({airports.id}))]
     assert not StoreGroupMember.objects.exists()
 
 

@@ -1,5 +1,6 @@
 """amendments.publish changes published terms in the customers' favour only, at once and for every sold voucher."""
 
+import io
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,9 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from config.kernel.caller import Caller, CallerKind
 from config.kernel.errors import IdempotencyConflict
 from config.kernel.models import AuditEntry, OutboxMessage
-from stores.errors import StoreNotFound
-from stores.models import StoreGroup, StoreGroupMember
-from stores.services import groups
+from stores.errors import StoreFileRefused, StoreIsPromised, StoreNotFound
+from stores.models import Region, Store, StoreGroup, StoreGroupMember
+from stores.services import groups, opening, regions, store_import
+from stores.services.store_import import Reading
 from tests import factories
 from tests.factories import NOW
 from tests.vouchers.counters import Counter
@@ -378,17 +380,113 @@ def test_a_group_that_sold_vouchers_rely_on_loses_no_store(counter: Counter) -> 
     change(joining=[more.id], leaving=[counter.store.id])  # nobody holds any voucher yet
     change(joining=[counter.store.id], leaving=[more.id])
     held = counter.voucher(inside)
-    with pytest.raises(errors.StoreGroupIsPromised) as refusal:
+    with pytest.raises(StoreIsPromised) as refusal:
         change(leaving=[counter.store.id])
     assert refusal.value.details == {"terms": [inside.public_id]}
     change(joining=[more.id])
     counter.voucher(outside)
-    with pytest.raises(errors.StoreGroupIsPromised):
+    with pytest.raises(StoreIsPromised):
         change(joining=[factories.store(counter.brand).id])
     counter.redeem(held.code)
     change(leaving=[more.id])
     amend(outside, store_scope={"everywhere": True})
     change(joining=[more.id])
+
+
+# --- regions and dearer stores that were promised ---------------------------------------------------
+
+
+@pytest.fixture
+def tree(counter: Counter) -> dict[str, Region]:
+    """The counter's store is in HZ, which is in ZJ; another store is in SH."""
+    made: dict[str, Region] = {}
+    for code, parent in (("ZJ", None), ("SH", None), ("HZ", "ZJ"), ("WZ", "ZJ")):
+        above = made.get(parent or "")
+        made[code] = Region.objects.create(brand=counter.brand, code=code, name=code, parent=above)
+    Store.objects.filter(id=counter.store.id).update(region=made["HZ"])
+    factories.store(counter.brand, region=made["SH"])
+    return made
+
+
+def edit_store(counter: Counter, **changes: Any) -> None:
+    opening.edit(store_id=counter.store.id, changes=changes, by=BY, at=NOW)  # type: ignore[arg-type]
+
+
+def take_list(counter: Counter, *rows: tuple[str, str]) -> None:
+    text = "\n".join(["编码,门店名称,区域", *(f"{code},店,{region}" for code, region in rows)])
+    source = io.BytesIO(text.encode())
+    store_import.import_stores(brand_id=counter.brand.id, source=source, reading=Reading(), by=BY, at=NOW)
+
+
+def test_a_store_leaves_no_region_that_sold_vouchers_rely_on(counter: Counter, tree: dict[str, Region]) -> None:
+    inside = counter.terms(store_scope={"regions": [tree["ZJ"].public_id]})
+    edit_store(counter, region_id=tree["SH"].id)  # nobody holds any voucher yet
+    edit_store(counter, region_id=tree["HZ"].id)
+    held = counter.voucher(inside)
+
+    for elsewhere in (tree["SH"].id, None):
+        with pytest.raises(StoreIsPromised) as refusal:
+            edit_store(counter, region_id=elsewhere)
+        assert refusal.value.details == {"terms": [inside.public_id]}
+    edit_store(counter, region_id=tree["WZ"].id, name="还在浙江")
+    counter.redeem(held.code)
+    edit_store(counter, region_id=tree["SH"].id)
+
+
+def test_a_store_enters_no_region_that_sold_vouchers_except(counter: Counter, tree: dict[str, Region]) -> None:
+    counter.voucher(counter.terms(store_scope={"except_regions": [tree["SH"].public_id]}))
+
+    with pytest.raises(StoreIsPromised):
+        edit_store(counter, region_id=tree["SH"].id)
+    edit_store(counter, region_id=None)
+
+
+def test_going_from_one_named_region_to_another_loses_nothing(counter: Counter, tree: dict[str, Region]) -> None:
+    counter.voucher(counter.terms(store_scope={"regions": [tree[code].public_id for code in ("HZ", "SH")]}))
+
+    edit_store(counter, region_id=tree["SH"].id)
+
+
+def test_a_region_with_stores_moves_out_of_none_that_sold_vouchers_rely_on(
+    counter: Counter, tree: dict[str, Region]
+) -> None:
+    counter.voucher(counter.terms(store_scope={"regions": [tree["ZJ"].public_id]}))
+
+    def move(code: str, parent: str | None) -> None:
+        changes = {"parent_id": tree[parent].id if parent else None}
+        regions.edit(brand_id=counter.brand.id, region_id=tree[code].id, changes=changes, by=BY, at=NOW)  # type: ignore[arg-type]
+
+    for parent in ("SH", None):
+        with pytest.raises(StoreIsPromised):
+            move("HZ", parent)
+    move("WZ", "SH")  # no store is there
+    move("ZJ", "SH")  # everything below comes along
+
+
+def test_a_store_becomes_no_dearer_for_vouchers_that_leave_those_out(counter: Counter) -> None:
+    other = factories.store(counter.brand)
+    counter.voucher(counter.terms(dearer_stores="excluded", store_scope={"stores": [other.public_id]}))
+    counter.voucher(counter.terms(dearer_stores="pay_difference"))
+    edit_store(counter, is_dearer=True)
+    edit_store(counter, is_dearer=False)
+    counter.voucher(counter.terms(dearer_stores="excluded"))
+
+    with pytest.raises(StoreIsPromised):
+        edit_store(counter, is_dearer=True)
+    counter.store.refresh_from_db()
+    assert not counter.store.is_dearer
+
+
+def test_a_list_that_moves_a_promised_store_is_refused_with_its_line(counter: Counter, tree: dict[str, Region]) -> None:
+    counter.voucher(counter.terms(store_scope={"regions": [tree["ZJ"].public_id]}))
+    here = counter.store.code
+
+    with pytest.raises(StoreFileRefused) as refusal:
+        take_list(counter, ("NEW", "SH"), (here, "SH"))
+    told = [problem.told() for problem in refusal.value.problems]
+    assert told == [{"line": 3, "code": "store_is_promised", "column": "region", "value": "SH"}]
+    take_list(counter, ("NEW", "SH"), (here, "WZ"))
+    assert Store.objects.get(id=counter.store.id).region == tree["WZ"]
 
 
 # --- over HTTP --------------------------------------------------------------------------------------

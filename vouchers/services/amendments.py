@@ -14,16 +14,20 @@ from config.kernel.errors import DomainError, IdempotencyConflict
 from config.kernel.idempotency import content_hash
 from config.kernel.ids import parse, public
 from config.kernel.jobs import nudge_after_commit
-from stores.models import Product, StoreGroup
+from stores.errors import StoreIsPromised
+from stores.models import Product
 from stores.services import brands, trail
 from stores.services.made import Made
+from stores.signals import ReachChange
 from vouchers import queries
-from vouchers.errors import AmendmentChangesNothing, StoreGroupIsPromised, TermsNotFound
+from vouchers.errors import AmendmentChangesNothing, TermsNotFound
 from vouchers.models import Amendment, Deal, DealTerms, Offer, Voucher
+from vouchers.queries.accepting import accepting_stores
 from vouchers.queries.frozen_terms import AMENDABLE, amended, amendment_values
 from vouchers.services.favour import check_favour
 from vouchers.services.terms_check import check_dates, check_days, check_scopes, refuse
 from vouchers.services.terms_reach import check_named, check_special_dates
+from vouchers.verdict import Terms
 
 REVISE = """
     INSERT INTO vouchers_termsrevision (terms_id, number, extensions)
@@ -95,27 +99,35 @@ def follow_calendar(*, brand_id: UUID) -> None:
         _revise(ids, extensions=0)
 
 
-def check_group_change(*, group: StoreGroup, joining: Collection[UUID], leaving: Collection[UUID]) -> None:
+def check_reach_change(*, change: ReachChange) -> None:
     """
-    Nobody who holds a voucher loses a store because a group changes.
+    Nobody who holds a voucher loses a store because a region, a group or what a store costs changes.
 
     Runs inside the transaction that changes it. Terms without open vouchers and offers on sale bind nobody.
 
     Raises:
-        StoreGroupIsPromised: names the terms that would honour fewer stores.
+        StoreIsPromised: names the terms that would honour fewer stores.
     """
-    named = Q(store_scope__icontains=group.public_id) | Q(amendments__changes__icontains=group.public_id)
-    ids = set(DealTerms.objects.filter(named, deal__brand_id=group.brand_id).values_list("id", flat=True))
-    losing = [
-        one.id
-        for one in queries.terms(ids).values()
-        if (leaving and not one.scope.everywhere and group.id in one.scope.groups)
-        or (joining and group.id in one.scope.except_groups)
-    ]
-    held = set(Voucher.objects.filter(terms_id__in=losing, status__in=OPEN).values_list("terms_id", flat=True))
+    ids = DealTerms.objects.filter(deal__brand_id=change.brand_id).values_list("id", flat=True)
+    losing = [one.id for one in queries.terms(list(ids)).values() if _loses_a_store(one, change)]
+    held = Voucher.objects.filter(terms_id__in=losing, status__in=OPEN).values_list("terms_id", flat=True)
     on_sale = Offer.objects.filter(terms_id__in=losing).exclude(state__in=[Offer.State.DRAFT, Offer.State.DRAINED])
-    if promised := sorted(held | set(on_sale.values_list("terms_id", flat=True))):
-        raise StoreGroupIsPromised(terms=[public(DealTerms.PREFIX, one) for one in promised])
+    if promised := sorted({*held.distinct(), *on_sale.values_list("terms_id", flat=True)}):
+        raise StoreIsPromised(terms=[public(DealTerms.PREFIX, one) for one in promised])
+
+
+def _loses_a_store(terms: Terms, change: ReachChange) -> bool:
+    """By the rules' own words: a store that the terms also take in by its own name counts too."""
+    scope = terms.scope
+    named = scope.regions | scope.groups
+    # A store that only goes from one named region to another stays taken in.
+    if not scope.everywhere and change.leaving & named and not (change.joining - change.leaving) & named:
+        return True
+    if change.joining & (scope.except_regions | scope.except_groups):
+        return True
+    if terms.dearer_stores != DealTerms.DearerStores.EXCLUDED or not change.dearer:
+        return False
+    return accepting_stores(terms).filter(id__in=change.dearer).exists()
 
 
 def _checked(
