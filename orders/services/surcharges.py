@@ -1,6 +1,5 @@
 """Surcharges at the counter: asked for by QR, or recorded as paid at the till."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,9 +20,11 @@ from orders.providers.interface import PaymentTerms
 from orders.services import ledger
 from orders.services.ledger import Posting
 from stores.models import Product, Store
-from stores.queries import MenuGroup, MenuOption, menu_of, stores_for_clerks
+from stores.queries import menu_of, stores_for_clerks
 from vouchers.errors import RedemptionAlreadyReversed, RedemptionNotFound
 from vouchers.models import DealTerms, Redemption
+from vouchers.plan.extras import extra_fen
+from vouchers.queries.plannable import asked_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,23 +193,17 @@ def _priced(extra: Extra, redemption: Redemption, *, at: datetime) -> _Priced:
     included = _included(redemption.voucher.terms, chosen.product.product_id)
     amount_fen, dearer = 0, []
     for group in chosen.product.groups:
-        answers = [option for option in chosen.options if option in group.options]
-        more = sum(option.price_delta_fen for option in answers) - _base_fen(group, included)
+        asked = asked_of(group, chosen)
+        more = extra_fen(asked, included)
         amount_fen += more
         if more > 0:
-            dearer += [option for option in answers if option.price_delta_fen]
-    if amount_fen <= 0:
+            beyond = asked.chosen.difference(included)
+            dearer += [one for one in group.options if one.public_id in beyond and one.price_delta_fen]
+    if not amount_fen:
         raise NothingToSurcharge
     reason = extra.reason or " ".join((chosen.product.name, *(option.name for option in dearer)))
     items = [{"product": chosen.product.public_id, "options": [option.public_id for option in chosen.options]}]
     return _Priced(amount_fen, reason[:128], items)
-
-
-def _base_fen(group: MenuGroup, included: Sequence[str]) -> int:
-    """What the voucher has paid for already: the options its terms include, else the group's defaults."""
-    covered: list[MenuOption] = [option for option in group.options if option.public_id in included]
-    covered = covered or [option for option in group.options if option.is_default]
-    return sum(option.price_delta_fen for option in covered)
 
 
 def _included(terms: DealTerms, product_id: UUID) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from vouchers.plan.model import Choice, Item, Kind, Line, Refusal, Scope, Terms, Use, Voucher
+from vouchers.plan.model import Asked, Choice, Item, Kind, Line, Refusal, Scope, Terms, Use, Voucher
 
 CATEGORIES = ("fruit", "milk", "cheese", "coffee", "ice", "food")
 TODAY = datetime(2026, 11, 22, 4, tzinfo=UTC)
@@ -269,5 +269,5 @@ def _line(random: Random, number: int, product: Product) -> Line:
         category=product.category,
         unit_fen=product.price_fen + sum(options.values()),
         quantity=random.choice([1, 1, 1, 2, 3]),
-        option_fen=options,
+        asked=tuple(Asked({option: fen}, frozenset({option})) for option, fen in options.items()),
     )

@@ -14,16 +14,20 @@ from orders.services import notices, refund_sending, surcharge_endings, surcharg
 from orders.services.surcharges import Extra
 from stores.errors import ProductSoldOut
 from stores.models import Option, Product
+from stores.queries import menu_of
 from stores.services import store_menu
 from tests import factories
 from tests.factories import NOW
 from tests.orders.fake_provider import FakeProvider
+from tests.orders.ordering import store_now
 from tests.orders.world import pay_surcharge
 from tests.vouchers import counters, granted
 from tests.vouchers.counters import Counter
 from tests.vouchers.http import as_staff, error_of, get, post
 from vouchers.errors import RedemptionAlreadyReversed, RedemptionNotFound
 from vouchers.models import Redemption
+from vouchers.plan import best_plan
+from vouchers.queries.plannable import plan_lines, plan_vouchers, wallet_of
 from vouchers.services.reversal import reverse
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -137,6 +141,51 @@ def test_what_the_package_includes_costs_nothing_more(counter: Counter) -> None:
     with pytest.raises(NothingToSurcharge):
         by_qr(counter, redemption, chosen(drink, "大杯"))
     assert by_qr(counter, redemption, chosen(drink, "桶")).amount_fen == 700
+
+
+@pytest.mark.parametrize(
+    ("included", "chosen_names", "due_fen"),
+    [
+        (("中杯", "大杯"), ("桶",), 300),
+        (("中杯", "大杯"), ("小杯", "芝士"), 600),
+        (("中杯", "大杯", "珍珠"), ("小杯", "珍珠", "芝士"), 600),
+        (("大杯",), ("中杯",), 0),
+        ((), ("中杯",), 0),
+        ((), ("大杯", "珍珠"), 100 + 200),
+        (("小杯",), ("大杯",), 300),
+    ],
+)
+def test_the_counter_and_the_plan_ask_the_same_beyond_a_package(
+    counter: Counter, included: tuple[str, ...], chosen_names: tuple[str, ...], due_fen: int
+) -> None:
+    drink = factories.product(counter.brand)
+    sizes = {"小杯": 0, "中杯": 200, "大杯": 300, "桶": 600}
+    size = factories.option_group(counter.brand, drink, options=sizes)
+    size.options.update(is_default=False)
+    size.options.filter(name="中杯").update(is_default=True)
+    extras = factories.option_group(
+        counter.brand, drink, name="加料", choose_least=0, choose_most=2, options={"珍珠": 200, "芝士": 600}
+    )
+    extras.options.update(is_default=False)
+    named: dict[str, list[str]] = {}
+    for option in Option.objects.filter(name__in=included).select_related("group"):
+        named.setdefault(option.group.public_id, []).append(option.public_id)
+    item = {"product": drink.public_id, "count": 1, "options": named}
+    package = counter.terms(kind="package", package_groups=[{"name": "主饮", "choose": 1, "items": [item]}])
+    voucher, order = counter.voucher(package), chosen(drink, *chosen_names)
+
+    cart = [menu_of(counter.store, at=NOW).choose(drink.pk, order.option_ids)]
+    owned = wallet_of(voucher.customer_id, counter.brand.pk).values()
+    place = store_now(counter)
+    planned = plan_vouchers(owned, cart=cart, list_fen={}, store=place, at=NOW)
+    plan = best_plan(lines=plan_lines([(cart[0], 1)]), vouchers=planned)
+    [use] = counter.redeem(voucher.code).uses
+    try:
+        asked_fen = by_qr(counter, Redemption.objects.get(pk=use.redemption_id), order).amount_fen
+    except NothingToSurcharge:
+        asked_fen = 0
+
+    assert (plan.due_fen, asked_fen) == (due_fen, due_fen)
 
 
 def chosen(product: Product, *names: str) -> Extra:

@@ -19,15 +19,29 @@ ENTITLEMENTS = (Kind.PACKAGE, Kind.TIMES_CARD)
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """
+    One of the menu's questions about a product, with the answers ``chosen``.
+
+    ``fen`` is what each possible answer adds to the price, ``usual`` those that come with the product.
+    """
+
+    fen: Mapping[str, int]
+    chosen: frozenset[str]
+    usual: frozenset[str] = frozenset()
+    takes_one: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """``quantity`` units of one product with the same options; ``unit_fen`` includes ``option_fen`` of each option."""
+    """``quantity`` units of one product with the same options; ``unit_fen`` includes what was ``asked``."""
 
     id: str
     product: str
     category: str
     unit_fen: int
     quantity: int
-    option_fen: Mapping[str, int] = field(default_factory=dict)
+    asked: tuple[Asked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 
+from vouchers.plan.extras import extra_fen
 from vouchers.plan.model import ENTITLEMENTS, Item, Kind, Line, Terms, Use, Voucher
 
 VoucherUse = tuple[Voucher, Use]
@@ -19,8 +20,7 @@ def covered_fen(item: Item, line: Line) -> int | None:
     """What ``item`` pays of one unit of the line, or None where it does not take it."""
     if not item.scope.takes_in(line):
         return None
-    extras = sum(fen for option, fen in line.option_fen.items() if fen > 0 and option not in item.options)
-    covered = line.unit_fen - extras
+    covered = line.unit_fen - sum(extra_fen(asked, item.options) for asked in line.asked)
     return max(0, covered if item.up_to_fen is None else min(covered, item.up_to_fen))
 
 

@@ -10,7 +10,7 @@ from django.db import connection
 
 from config.kernel.ids import parse, public
 from stores.models import Option, Product
-from stores.queries import Chosen, StoreNow
+from stores.queries import Chosen, MenuGroup, StoreNow
 from vouchers import errors
 from vouchers.models import Deal, DealTerms, Voucher
 from vouchers.plan import model as plan
@@ -219,6 +219,16 @@ def package_lines(of: Terms) -> list[tuple[UUID, tuple[UUID, ...], int]]:
     ]
 
 
+def asked_of(group: MenuGroup, chosen: Chosen) -> plan.Asked:
+    """One of the product's questions with what was chosen, at this store's prices."""
+    return plan.Asked(
+        fen={option.public_id: option.price_delta_fen for option in group.options},
+        chosen=frozenset(option.public_id for option in chosen.options if option in group.options),
+        usual=frozenset(option.public_id for option in group.options if option.is_default),
+        takes_one=group.choose_most == 1,
+    )
+
+
 def plan_lines(cart: Sequence[tuple[Chosen, int]]) -> list[plan.Line]:
     """The solver's lines: a line's id is its place in the cart."""
     return [
@@ -228,7 +238,7 @@ def plan_lines(cart: Sequence[tuple[Chosen, int]]) -> list[plan.Line]:
             category=chosen.product.categories[0] if chosen.product.categories else "",
             unit_fen=chosen.unit_fen,
             quantity=quantity,
-            option_fen={public(Option.PREFIX, one.option_id): max(0, one.price_delta_fen) for one in chosen.options},
+            asked=tuple(asked_of(group, chosen) for group in chosen.product.groups),
         )
         for place, (chosen, quantity) in enumerate(cart)
     ]

@@ -6,7 +6,7 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from vouchers.plan.model import Choice, Item, Kind, Line, Refusal, Scope, Terms, Use, Voucher
+from vouchers.plan.model import Asked, Choice, Item, Kind, Line, Refusal, Scope, Terms, Use, Voucher
 
 DAY_ONE = datetime(2026, 11, 22, tzinfo=UTC)
 PRODUCTS = {"tea": "drinks", "milk": "drinks", "cake": "food"}
@@ -17,6 +17,10 @@ SCOPES = [
     Scope(everything=False, products=frozenset({"milk", "cake"})),
     Scope(except_products=frozenset({"tea"})),
 ]
+PEARLS = Asked({"pearls": 2, "cheese": 3}, frozenset({"pearls"}))
+LESS = Asked({"less": -1}, frozenset({"less"}))
+SIZE_FEN = {"small": -1, "large": 3, "huge": 7}
+SIZES = [(Asked(SIZE_FEN, frozenset({size}), frozenset({"small"}), takes_one=True),) for size in SIZE_FEN]
 MOST_WAYS = 40_000  # of covering units: what the oracle still enumerates in a moment
 
 
@@ -52,7 +56,7 @@ def _line(random: Random, number: int) -> Line:
         category=PRODUCTS[product],
         unit_fen=random.choice([0, 7, 10, 10, 19, 20, 20, 33, 33, 101]),
         quantity=random.choice([1, 1, 2]),
-        option_fen=random.choice([{}, {}, {"pearls": 2}, {"pearls": 2, "less": -1}]),
+        asked=(*random.choice([(), (), (PEARLS,), (PEARLS, LESS)]), *random.choice([(), *SIZES])),
     )
 
 
@@ -60,7 +64,7 @@ def _item(random: Random) -> Item:
     return Item(
         scope=random.choice(SCOPES),
         count=random.choice([1, 1, 1, 2]),
-        options=random.choice([frozenset(), frozenset({"pearls"})]),
+        options=frozenset(random.choice([(), ("pearls",), ("large",), ("small", "large"), ("pearls", "small")])),
         up_to_fen=random.choice([None, None, 10, 18]),
     )
 

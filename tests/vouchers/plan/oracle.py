@@ -118,9 +118,15 @@ def _one_use(lines: Sequence[Line], uncovered: tuple[int, ...], terms: Terms) ->
 def _covers(item: Item, line: Line) -> int | None:
     if not item.scope.takes_in(line):
         return None
-    without_extras = line.unit_fen - sum(
-        fen for option, fen in line.option_fen.items() if fen > 0 and option not in item.options
-    )
+    without_extras = line.unit_fen
+    for asked in line.asked:
+        included = [option for option in asked.fen if option in item.options] or list(asked.usual)
+        for option in asked.chosen:
+            fen = 0 if option in included else asked.fen[option]
+            if included and asked.takes_one:
+                fen -= max(asked.fen[one] for one in included)
+            if option not in included and fen > 0:
+                without_extras -= fen
     if item.up_to_fen is not None and without_extras > item.up_to_fen:
         without_extras = item.up_to_fen
     return max(0, without_extras)
