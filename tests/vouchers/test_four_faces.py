@@ -187,6 +187,31 @@ def test_a_rule_says_the_same_on_all_four(counter: Counter, elsewhere: Store, ru
     assert (refund.code if refund else None) == case.refund
 
 
+@pytest.mark.parametrize(
+    ("days_later", "code", "refund"),
+    [(0, "voucher_not_yet_valid", None), (9, "voucher_expired", "voucher_expired")],
+)
+def test_dates_that_terms_name_say_the_same_before_and_after(
+    counter: Counter, elsewhere: Store, days_later: int, code: str, refund: str | None
+) -> None:
+    begins, ends = NOW + timedelta(days=1), NOW + timedelta(days=9)
+    terms = published(counter, elsewhere, validity="fixed", usable_days=None, usable_from=begins, usable_until=ends)
+    voucher, at = counter.voucher(terms), NOW + timedelta(days=days_later)
+    now = queries.terms([terms.id])[terms.id]
+
+    page = rules_page(now, store=store_now(counter.store.id, at), bill_fen=None, at=at).refusal
+    checkout = refused(lambda: own(counter, voucher, at=at))
+    clerk = at_the_counter(counter, voucher, at=at)
+    shown = prepared(counter, voucher, at=at, bill_fen=None).refusal
+    desk = at_the_refund_desk(voucher, at=at)
+
+    assert page is not None
+    assert shown is not None
+    assert words(page) == words(checkout) == words(clerk) == words(shown)
+    assert checkout.code == code
+    assert (desk.code if desk else None) == refund  # what is not valid yet may be given back
+
+
 @pytest.mark.parametrize("rule", TOGETHER)
 def test_rules_of_an_order_say_the_same_at_checkout_and_at_the_counter(
     counter: Counter, elsewhere: Store, rule: str
