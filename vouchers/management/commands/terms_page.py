@@ -26,11 +26,12 @@ speaks: a blackout (never), a special day (always), the holiday calendar, the we
 A span past midnight belongs to the day it began on. Days and hours are each store's own, the validity's midnight is
 the brand's.
 
-A package or card covers a product as its terms say. What is chosen beyond them is paid on top, question by question, and
-no question pays for another: an answer that the terms include costs nothing; any other costs its own price, but where one
-answer is taken (a size) only what it is dearer than the dearest included one, and never less than nothing. Where the
-terms name none of a question's answers, the menu's defaults are included. With 中杯 +2 and 大杯 +3 included, 桶 +6 costs 3
-more, and 小杯 does not pay for cheese. The surcharge at the counter and [the best plan](plan.md) share this rule.
+A package or card covers a product as its terms say. What is chosen beyond them is paid on top, question by question,
+and no question pays for another: an answer that the terms include costs nothing; any other costs its own price, but
+where one answer is taken (a size) only what it is dearer than the dearest included one, and never less than nothing.
+Where the terms name none of a question's answers, the menu's defaults are included. With 中杯 +2 and 大杯 +3 included,
+桶 +6 costs 3 more, and 小杯 does not pay for cheese. The surcharge at the counter and [the best plan](plan.md) share
+this rule.
 
 Terms remember the holiday calendars of the day they were published; a later version adds days to them and never takes
 one away. Terms that nobody could ever meet are refused when they are published (`terms_invalid`), with the field and
