@@ -3,10 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from config.kernel.caller import Caller
-from config.kernel.errors import IdempotencyConflict
 from config.kernel.idempotency import content_hash
 from livestream.errors import (
     CommissionTimesInvalid,
@@ -18,7 +17,7 @@ from livestream.errors import (
 )
 from livestream.models import CommissionPlan, LiveSession, Promoter
 from stores.services import trail
-from stores.services.made import Made
+from stores.services.made import Key, Made, insert_once, made_before
 
 EVERYTHING_BPS = 10_000
 
@@ -54,8 +53,9 @@ def create(
         starts_at=starts_at,
         ends_at=ends_at,
     )
-    if first := _first_answer(brand_id, request_id, content):
-        return Made(first, is_new=False)
+    key = Key(brand_id, request_id, content)
+    if first := made_before(CommissionPlan.objects.all(), key):
+        return first
     if min(promoter_rate_bps, provider_rate_bps) < 0 or promoter_rate_bps + provider_rate_bps > EVERYTHING_BPS:
         raise CommissionTooHigh(param="promoter_rate_bps")
     if starts_at is not None and starts_at < at:
@@ -63,7 +63,6 @@ def create(
     if ends_at is not None and ends_at <= (starts_at or at):
         raise CommissionTimesInvalid(param="ends_at")
     plan = CommissionPlan(
-        brand_id=brand_id,
         promoter_id=promoter_id,
         session_id=session_id,
         promoter_rate_bps=promoter_rate_bps,
@@ -71,23 +70,16 @@ def create(
         starts_at=starts_at or at,
         ends_at=ends_at,
         created_at=at,
-        request_id=request_id,
-        content_hash=content,
+        **key._asdict(),
     )
     with transaction.atomic(durable=True):
         _require_promoter(brand_id, promoter_id)
         _require_session(brand_id, session_id)
-        try:
-            with transaction.atomic():
-                plan.save(force_insert=True)
-        except IntegrityError:
-            # Two copies of one request may come together; the constraint let one in.
-            if first := _first_answer(brand_id, request_id, content):
-                return Made(first, is_new=False)
-            raise
-        told = {"promoter_rate_bps": promoter_rate_bps, "provider_rate_bps": provider_rate_bps}
-        trail.leave("commission_plan.created", plan, brand_id=brand_id, by=by, at=at, details=told)
-    return Made(plan, is_new=True)
+        made = insert_once(plan, key)
+        if made.is_new:
+            told = {"promoter_rate_bps": promoter_rate_bps, "provider_rate_bps": provider_rate_bps}
+            trail.leave("commission_plan.created", plan, brand_id=brand_id, by=by, at=at, details=told)
+    return made
 
 
 def end(*, plan: CommissionPlan, by: Caller, at: datetime) -> CommissionPlan:
@@ -123,10 +115,3 @@ def _require_session(brand_id: UUID, session_id: UUID | None) -> None:
         raise SessionNotFound(param="session")
     if session.state == LiveSession.State.CLOSED:
         raise SessionClosed(param="session")
-
-
-def _first_answer(brand_id: UUID, request_id: UUID, content: bytes) -> CommissionPlan | None:
-    found = CommissionPlan.objects.filter(brand_id=brand_id, request_id=request_id).first()
-    if found is not None and bytes(found.content_hash or b"") != content:
-        raise IdempotencyConflict(param="Idempotency-Key")
-    return found

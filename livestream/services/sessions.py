@@ -8,12 +8,11 @@ from django.db import IntegrityError, connection, transaction
 
 from config.kernel import audit
 from config.kernel.caller import MACHINE, Caller
-from config.kernel.errors import IdempotencyConflict
 from config.kernel.idempotency import content_hash
 from livestream.errors import SessionClosed, SessionNotOpen, SessionTimesInvalid, ShelfExists, ShelfHasNoEnd
 from livestream.models import LiveSession
 from stores.services import trail
-from stores.services.made import Made
+from stores.services.made import Key, Made, insert_once, made_before
 from vouchers.services import session_offers
 
 State = LiveSession.State
@@ -48,33 +47,29 @@ def create(
         IdempotencyConflict: ``request_id`` came before with other content.
     """
     content = content_hash(title=title, is_standing=is_standing, starts_at=starts_at, ends_at=ends_at)
-    if first := _first_answer(brand_id, request_id, content):
-        return Made(first, is_new=False)
+    key = Key(brand_id, request_id, content)
+    if first := made_before(LiveSession.objects.all(), key):
+        return first
     session = LiveSession(
-        brand_id=brand_id,
         title=title,
         is_standing=is_standing,
         starts_at=starts_at or at,
         ends_at=ends_at,
         created_at=at,
-        request_id=request_id,
-        content_hash=content,
+        **key._asdict(),
     )
     _check_times(is_standing, session.starts_at, ends_at, at=at)
     with transaction.atomic(durable=True):
         try:
-            with transaction.atomic():
-                session.save(force_insert=True)
+            made = insert_once(session, key)
         except IntegrityError:
-            # Two copies of one request may come together; the constraint let one in.
-            if first := _first_answer(brand_id, request_id, content):
-                return Made(first, is_new=False)
             if not is_standing:
                 raise
             raise ShelfExists from None
-        told = {"title": title, "is_standing": is_standing}
-        trail.leave("session.created", session, brand_id=brand_id, by=by, at=at, details=told)
-    return Made(session, is_new=True)
+        if made.is_new:
+            told = {"title": title, "is_standing": is_standing}
+            trail.leave("session.created", session, brand_id=brand_id, by=by, at=at, details=told)
+    return made
 
 
 def edit(*, session: LiveSession, changes: SessionChanges, by: Caller, at: datetime) -> LiveSession:
@@ -228,10 +223,3 @@ def _check_times(is_standing: bool, starts_at: datetime, ends_at: datetime | Non
         raise ShelfHasNoEnd(param="ends_at")
     if ends_at <= max(starts_at, at):
         raise SessionTimesInvalid(param="ends_at")
-
-
-def _first_answer(brand_id: UUID, request_id: UUID, content: bytes) -> LiveSession | None:
-    found = LiveSession.objects.filter(brand_id=brand_id, request_id=request_id).first()
-    if found is not None and bytes(found.content_hash or b"") != content:
-        raise IdempotencyConflict(param="Idempotency-Key")
-    return found

@@ -1,5 +1,6 @@
 """Products that go for good, and what becomes of the vouchers that name them."""
 
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -17,10 +18,11 @@ from tests.vouchers import counters, granted
 from tests.vouchers.counters import Counter
 from tests.vouchers.http import as_staff, error_of, get, post
 from tests.vouchers.test_amendments import amend
-from vouchers.errors import GrantInvalid, OpenVouchersNameProduct, TermsRecalled
+from vouchers.errors import GrantInvalid, OpenVouchersNameProduct, TermsInvalid, TermsRecalled
 from vouchers.models import DealTerms, Offer, Recall, Voucher
 from vouchers.queries import open_vouchers
-from vouchers.services import offers, withdrawing
+from vouchers.services import deals, offers, withdrawing
+from vouchers.services.deals import NewTerms
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -215,11 +217,35 @@ def test_nothing_more_is_sold_under_recalled_terms(counter: Counter, drinks: lis
     late = factories.offer(terms, state="draft")
     with pytest.raises(TermsRecalled):
         offers.open_offer(offer=late, by=BY, at=NOW)
+    with pytest.raises(TermsInvalid):
+        deals.publish_terms(
+            deal=factories.deal(counter.brand, kind="bundle"),
+            new=NewTerms(
+                title="券包",
+                list_price_fen=4_000,
+                bundle_children=[{"terms": terms.public_id, "count": 2}],
+                usable_days=30,
+            ),
+            by=BY,
+            at=NOW,
+        )
     for recalled in (terms, bundle):
         with pytest.raises(TermsRecalled):
             offers.create(terms=recalled, price_fen=990, allotment=10, request_id=uuid4(), by=BY, at=NOW)
         with pytest.raises(GrantInvalid):
             granted.grant(recalled, granted.to(factories.customer(counter.brand)))
+
+
+def test_an_offer_that_was_made_is_the_answer_to_its_request_after_a_recall_too(
+    counter: Counter, drinks: list[Product]
+) -> None:
+    terms, key = counter.terms(product_scope={"products": [drinks[0].public_id]}), uuid4()
+    make = partial(offers.create, terms=terms, price_fen=990, allotment=10, request_id=key, by=BY, at=NOW)
+    first = make()
+
+    withdrawing.withdraw_with_refund(**act(drinks[0]))
+
+    assert make().row == first.row
 
 
 def test_terms_that_only_a_closing_store_honours_are_recalled(counter: Counter) -> None:

@@ -10,13 +10,12 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 
 from config.kernel.caller import Caller
-from config.kernel.errors import IdempotencyConflict
 from config.kernel.idempotency import content_hash
 from config.kernel.ids import new_id
 from config.kernel.jobs import nudge_after_commit
 from stores.models import Customer
 from stores.services import customers, trail
-from stores.services.made import Made
+from stores.services.made import Key, Made, made_before
 from vouchers import errors
 from vouchers.models import DealTerms, Grant
 from vouchers.queries.segments import customers_of
@@ -112,11 +111,11 @@ def grant(
     """
     brand_id = terms.deal.brand_id
     content = _content(terms, audience, per_customer, reason)
-    if first := _first_answer(brand_id, request_id, content):
-        return Made(first, is_new=False)
+    key, rows = Key(brand_id, request_id, content), Grant.objects.select_related("terms__deal")
+    if first := made_before(rows, key):
+        return first
     _check(terms, audience, per_customer, at=at)
     made = Grant(
-        brand_id=brand_id,
         terms=terms,
         reason=reason,
         segment=audience.segment,
@@ -125,16 +124,15 @@ def grant(
         granted_at=at,
         granted_by_kind=by.kind,
         granted_by_id=by.id,
-        request_id=request_id,
-        content_hash=content,
+        **key._asdict(),
     )
     try:
         with transaction.atomic(durable=True):
             _plan(made, audience, by=by, at=at)
     except IntegrityError:
         # Two copies of one request may come together; the constraint let one in.
-        if first := _first_answer(brand_id, request_id, content):
-            return Made(first, is_new=False)
+        if first := made_before(rows, key):
+            return first
         raise
     return Made(made, is_new=True)
 
@@ -251,11 +249,3 @@ def _content(terms: DealTerms, audience: Audience, per_customer: int, reason: st
         external_ids=sorted(set(audience.external_ids)) if audience.external_ids is not None else None,
         segment=audience.segment,
     )
-
-
-def _first_answer(brand_id: UUID, request_id: UUID, content: bytes) -> Grant | None:
-    rows = Grant.objects.select_related("terms__deal")
-    first = rows.filter(brand_id=brand_id, request_id=request_id).first()
-    if first is not None and bytes(first.content_hash) != content:
-        raise IdempotencyConflict(param="Idempotency-Key")
-    return first

@@ -4,14 +4,13 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from config.kernel.caller import Caller
-from config.kernel.errors import IdempotencyConflict
 from config.kernel.idempotency import content_hash
 from stores.services import trail
-from stores.services.made import Made
+from stores.services.made import Key, Made, insert_once, made_before
 from vouchers.errors import (
     AllotmentBelowSold,
     DealStockExhausted,
@@ -51,7 +50,6 @@ def create(
         IdempotencyConflict: ``request_id`` came before with other content.
     """
     deal = terms.deal
-    _require_not_recalled(terms.id)
     content = content_hash(
         terms=terms.id,
         price_fen=price_fen,
@@ -60,10 +58,11 @@ def create(
         opens_at=opens_at,
         closes_at=closes_at,
     )
-    if first := _first_answer(deal.brand_id, request_id, content):
-        return Made(first, is_new=False)
+    key = Key(deal.brand_id, request_id, content)
+    if first := made_before(Offer.objects.all(), key):
+        return first
+    _require_not_recalled(terms.id)
     offer = Offer(
-        brand_id=deal.brand_id,
         deal=deal,
         terms=terms,
         price_fen=price_fen,
@@ -72,23 +71,16 @@ def create(
         opens_at=opens_at or at,
         closes_at=closes_at,
         created_at=at,
-        request_id=request_id,
-        content_hash=content,
+        **key._asdict(),
     )
     _check(offer, at=at)
     with transaction.atomic(durable=True):
-        try:
-            with transaction.atomic():
-                offer.save(force_insert=True)
-        except IntegrityError:
-            # Two copies of one request may come together; the constraint let one in.
-            if first := _first_answer(deal.brand_id, request_id, content):
-                return Made(first, is_new=False)
-            raise
-        _take(deal.pk, allotment)
-        told = {"terms": terms.public_id, "price_fen": price_fen, "allotment": allotment}
-        trail.leave("offer.created", offer, brand_id=offer.brand_id, by=by, at=at, details=told)
-    return Made(offer, is_new=True)
+        made = insert_once(offer, key)
+        if made.is_new:
+            _take(deal.pk, allotment)
+            told = {"terms": terms.public_id, "price_fen": price_fen, "allotment": allotment}
+            trail.leave("offer.created", offer, brand_id=offer.brand_id, by=by, at=at, details=told)
+    return made
 
 
 def open_offer(*, offer: Offer, by: Caller, at: datetime) -> Offer:
@@ -247,10 +239,3 @@ def _check(offer: Offer, *, at: datetime) -> None:
             param="closes_at", reason="it would sell vouchers that have expired", zh="售卖结束晚于券有效期"
         )
     offer.closes_at = offer.closes_at or ends_at
-
-
-def _first_answer(brand_id: UUID, request_id: UUID, content: bytes) -> Offer | None:
-    first = Offer.objects.filter(brand_id=brand_id, request_id=request_id).first()
-    if first is not None and bytes(first.content_hash or b"") != content:
-        raise IdempotencyConflict(param="Idempotency-Key")
-    return first
