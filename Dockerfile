@@ -29,7 +29,7 @@ ENV PATH=/venv/bin:$PATH \
     GRANIAN_HOST=0.0.0.0 \
     GRANIAN_PORT=8001
 EXPOSE 8001
-# Whether it takes connections; a worker, which has no port, turns this off in compose.yaml.
+# Whether it answers; a worker, which has no port, turns this off in compose.yaml.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-    CMD ["python", "-c", "import os, socket; socket.create_connection(('127.0.0.1', int(os.environ['GRANIAN_PORT'])), 2)"]
+    CMD ["python", "-c", "import os, urllib.request as web; web.urlopen(f'http://127.0.0.1:{os.environ[\"GRANIAN_PORT\"]}/health/live', timeout=2)"]
 CMD ["granian", "--interface", "wsgi", "config.wsgi:application", "--workers", "2", "--blocking-threads", "8", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "10"]

@@ -68,6 +68,7 @@ INSTALLED_APPS = [
     "livestream",
 ]
 MIDDLEWARE = [
+    "config.kernel.health.Health",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.kernel.api.request_ids.RequestIdMiddleware",
@@ -106,11 +107,13 @@ if not IS_PRODUCTION:
 
 DATABASE_URL = os.environ.get("DATABASE_URL") or engines.database_url()
 DATABASES: dict[str, Any] = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=None)}
+# A request that waits longer than this is better refused: the client repeats it with its key. A migration of a
+# large table takes what it takes, and only must not keep everybody waiting behind its wish for a lock.
+DATABASE_LIMITS = "-c lock_timeout=10s" if sys.argv[1:2] == ["migrate"] else "-c statement_timeout=15s"
 DATABASES["default"].setdefault("OPTIONS", {}).update(
     connect_timeout=5,
     application_name=os.environ.get("HEXIAO_PROCESS", "hexiao"),
-    # A request that waits longer than this is better refused: the client repeats it with its key.
-    options="-c statement_timeout=15s -c idle_in_transaction_session_timeout=60s",
+    options=f"{DATABASE_LIMITS} -c idle_in_transaction_session_timeout=60s",
 )
 
 # --- Redis: broker, cache, rate limits; never the truth --------------------------------------------

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from config.kernel import errors
+from config.kernel import errors, health
 from config.kernel.group_commit import GroupCommit
 from livestream.lane.buying import Buying
 from livestream.lane.http import Call, Disconnected, Receive, Scope, Send
@@ -85,7 +85,16 @@ class Lane:
                 return lambda call: self.watching.page(call, session)
             case "GET", ["api", "v1", "live", session, "events"]:
                 return lambda call: self.watching.stream(call, session)
+            case "GET", ["health", "live"] if self.site is None:
+                return lambda call: call.answer(200, health.WORKS)
+            case "GET", ["health", "ready"] if self.site is None or not self.memory.is_looking:
+                return self._ready
         return None
+
+    async def _ready(self, call: Call) -> None:
+        """With a site behind it the lane tells of itself only what keeps both from working."""
+        looks = self.memory.is_looking
+        await call.answer(200 if looks else 503, health.WORKS if looks else health.FAILS)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:

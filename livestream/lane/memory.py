@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS = 0.08
 FRESH_FOR_SECONDS = 0.1
 RATE_OVER_SECONDS = 5.0
+BLIND_AFTER_SECONDS = 5.0
 
 EMPTY_STAGE = Stage(sessions={}, listings=[], stopped=frozenset(), promoters={}, plans=[])
 
@@ -74,6 +75,11 @@ class Memory:
         if self._thread is not None:
             self._thread.join(timeout=10)
             self._thread = None
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether the database has answered its refresher lately: the lane's sign of working."""
+        return time.monotonic() - self.now.looked_at < BLIND_AFTER_SECONDS
 
     def _look_on(self) -> None:
         while not self._stopping.is_set():

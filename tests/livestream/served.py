@@ -27,7 +27,8 @@ async def served() -> AsyncIterator[httpx.AsyncClient]:
     living = asyncio.create_task(application({"type": "lifespan"}, inbox.get, outbox.put))
     await inbox.put({"type": "lifespan.startup"})
     assert (await outbox.get())["type"] == "lifespan.startup.complete"
-    await asyncio.sleep(0.3)
+    while not application.memory.is_looking:
+        await asyncio.sleep(0.01)
     transport = httpx.ASGITransport(app=application)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
