@@ -6,6 +6,8 @@ from typing import Any
 
 from django.db import connection
 
+from tests.races.waiting import LIMIT_SECONDS
+
 
 def at_once(*acts: Callable[[], Any]) -> list[Any]:
     """The answer of each act in order; an act that raised answers with its exception."""
@@ -14,7 +16,7 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
 
     def run(place: int, act: Callable[[], Any]) -> None:
         try:
-            together.wait(10)
+            together.wait(LIMIT_SECONDS)
             answers[place] = act()
         except Exception as error:  # noqa: BLE001 - the test looks at every outcome
             answers[place] = error
@@ -25,6 +27,6 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(LIMIT_SECONDS)
         assert not thread.is_alive(), "an act hangs"
     return answers

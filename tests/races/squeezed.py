@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-PATIENCE_SECONDS = 0.5
-"""How long the outer act waits for the inner one: for ever, if a lock makes the inner one wait for the outer."""
+from tests.races.waiting import LIMIT_SECONDS, Watch, this_backend, until
 
 
 class Squeezed:
@@ -17,23 +16,34 @@ class Squeezed:
     def __init__(self, act: Callable[[], Any]) -> None:
         self._act = act
         self._answer: Any = None
+        self._backend: int | None = None
         self._thread: threading.Thread | None = None
 
     def begin(self) -> None:
-        """Start it, once, and wait until it is done or must be waiting for a lock."""
+        """Start it, once, and wait until it is done or PostgreSQL shows it waiting for the outer act."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run)
+            outer, self._thread = this_backend(), threading.Thread(target=self._run)
             self._thread.start()
-            self._thread.join(PATIENCE_SECONDS)
+            with Watch() as watch:
+                until(
+                    lambda: not self._is_running() or self._backend in watch.waiting_for([outer]),
+                    otherwise="the inner act neither ends nor waits for the outer one",
+                )
 
     def answer(self) -> Any:
         assert self._thread is not None, "the outer act never came to the place of the squeeze"
-        self._thread.join(30)
+        self._thread.join(LIMIT_SECONDS)
         assert not self._thread.is_alive(), "the inner act hangs"
         return self._answer
 
+    def _is_running(self) -> bool:
+        assert self._thread is not None
+        self._thread.join(0.01)
+        return self._thread.is_alive()
+
     def _run(self) -> None:
         try:
+            self._backend = this_backend()
             self._answer = self._act()
         except Exception as error:  # noqa: BLE001 - the test looks at every outcome
             self._answer = error

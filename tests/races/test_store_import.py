@@ -1,28 +1,29 @@
 """Two imports of one list at once: each store is opened, each product made once."""
 
 import io
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 from django.db.models import Model
 
+from config.kernel import audit
 from config.kernel.caller import Caller, CallerKind
 from stores.models import Brand, Product, Store
 from stores.services import brands, menu_import, store_import
-from stores.services.list_staging import Staging
 from stores.services.store_import import Reading
 from tests import factories
 from tests.factories import NOW
+from tests.races.at_once import at_once
+from tests.races.waiting import Meeting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
 BY = Caller(kind=CallerKind.OPERATOR, id=None)
-STORES = ("编码,名称\n" + "".join(f"N{number:04},店{number}\n" for number in range(3_000))).encode()
-MENU = ("编码,名称,价格\n" + "".join(f"N{number:04},茶{number},19\n" for number in range(3_000))).encode()
+ROWS = 30
+STORES = ("编码,名称\n" + "".join(f"N{number:04},店{number}\n" for number in range(ROWS))).encode()
+MENU = ("编码,名称,价格\n" + "".join(f"N{number:04},茶{number},19\n" for number in range(ROWS))).encode()
 
 Import = Callable[[Brand], Any]
 
@@ -36,26 +37,20 @@ def menu_of(brand: Brand) -> Any:
 
 
 def twice_at_once(brand: Brand, take_over: Import, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    staged = threading.Barrier(2)
-    fill = Staging.fill
+    record, written = audit.record, Meeting(2)
 
-    def together(self: Staging[Any], rows: Any, **progress: Any) -> None:
-        fill(self, rows, **progress)
-        staged.wait(timeout=20)  # both have read the whole list before either looks at the brand
+    def together(**entry: Any) -> None:
+        record(**entry)
+        written.come()  # nobody commits before the other has written too or waits for the one who has
 
-    monkeypatch.setattr(Staging, "fill", together)
+    monkeypatch.setattr(audit, "record", together)
 
     def take() -> str:
-        try:
-            report = take_over(brand)
-        except IntegrityError:
-            return "broken"
-        finally:
-            connection.close()
+        report = take_over(brand)
         return f"{report.created} new, {report.unchanged} unchanged"
 
-    with ThreadPoolExecutor(2) as threads:
-        return sorted(threads.map(lambda _: take(), range(2)))
+    answers = at_once(take, take)
+    return sorted("broken" if isinstance(answer, IntegrityError) else str(answer) for answer in answers)
 
 
 @pytest.mark.parametrize(("take_over", "rows"), [(stores_of, Store), (menu_of, Product)])
@@ -64,8 +59,8 @@ def test_the_second_finds_what_the_first_made(
 ) -> None:
     brand = factories.brand()
 
-    assert twice_at_once(brand, take_over, monkeypatch) == ["0 new, 3000 unchanged", "3000 new, 0 unchanged"]
-    assert rows._default_manager.count() == 3_000
+    assert twice_at_once(brand, take_over, monkeypatch) == ["0 new, 30 unchanged", "30 new, 0 unchanged"]
+    assert rows._default_manager.count() == ROWS
 
 
 @pytest.mark.parametrize(("take_over", "rows"), [(stores_of, Store), (menu_of, Product)])
@@ -76,5 +71,5 @@ def test_without_the_lock_on_the_brand_one_of_them_breaks(
     monkeypatch.setattr(brands, "lock", lambda brand_id: Brand.objects.get(id=brand_id))
     brand = factories.brand()
 
-    assert twice_at_once(brand, take_over, monkeypatch) == ["3000 new, 0 unchanged", "broken"]
-    assert rows._default_manager.count() == 3_000
+    assert twice_at_once(brand, take_over, monkeypatch) == ["30 new, 0 unchanged", "broken"]
+    assert rows._default_manager.count() == ROWS
