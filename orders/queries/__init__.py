@@ -1,0 +1,16 @@
+"""Reads of orders."""
+
+from orders.queries.purchases import PurchaseStatus, purchase_statuses, purchases_of
+from orders.queries.refunds import PaidBy, paid_by, refunds_given_up, refunds_of_brand
+from orders.queries.surcharges import surcharges_of_store
+
+__all__ = [
+    "PaidBy",
+    "PurchaseStatus",
+    "paid_by",
+    "purchase_statuses",
+    "purchases_of",
+    "refunds_given_up",
+    "refunds_of_brand",
+    "surcharges_of_store",
+]
