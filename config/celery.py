@@ -59,6 +59,7 @@ app.conf.beat_schedule = {
     "dispatch-outbox": every(2, "stores.dispatch_outbox", "outside"),
     "deliver-webhooks": every(2, "stores.deliver_webhooks", "outside"),
     "prune-outbox": every(3_600, "stores.prune_outbox", "outside"),
+    "forget-sign-ins": every(600, "stores.forget_sign_ins", "outside"),
     "drain-closed": every(60, "orders.drain_closed", "issue"),
     "audit-recent": every(60, "orders.audit_recent", "stock"),
 }

@@ -132,6 +132,11 @@ NUDGES_ARE_SENT = os.environ.get("HEXIAO_NUDGES", "1") == "1"
 # Webhooks go to public addresses under https; only a demo's or a test's receiver listens on this machine.
 WEBHOOKS_TO_LOOPBACK = os.environ.get("HEXIAO_WEBHOOKS_TO_LOOPBACK", "0") == "1" and not IS_PRODUCTION
 
+# Who carries sign-in codes to phones; the built-in sandbox shows them on this machine and nowhere else.
+MESSENGER = os.environ.get("HEXIAO_MESSENGER", "" if IS_PRODUCTION else "sandbox")
+if IS_PRODUCTION and MESSENGER == "sandbox":
+    raise SystemExit("HEXIAO_MESSENGER=sandbox shows everybody's sign-in codes; name a real messenger or none.")
+
 # --- the API ---------------------------------------------------------------------------------------
 
 REST_FRAMEWORK: dict[str, Any] = {
@@ -173,6 +178,7 @@ CUSTOMER_TOKEN_SECONDS = 24 * 60 * 60
 STAFF_TOKEN_SECONDS = 12 * 60 * 60
 COUNTER_TOKEN_SECONDS = 12 * 60 * 60
 QR_TOKEN_SECONDS = 60
+CUSTOMER_SESSION_SECONDS = 30 * 24 * 60 * 60
 
 # --- logging ---------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from config.kernel.errors import Conflict, Invalid, NotFound, TooMany, Unauthenticated
+from config.kernel.errors import Conflict, Invalid, NotFound, TooMany, Unauthenticated, Unavailable
 
 
 class ToldProblem(Protocol):
@@ -186,6 +186,44 @@ class PhoneInvalid(Invalid):
     code = "phone_invalid"
     zh = "手机号格式不对"
     en = "This is not a phone number: digits with an optional + and country code."
+
+
+class MessagesNotSetUp(Unavailable):
+    code = "messages_not_set_up"
+    zh = "这里还不能发送短信，请联系品牌客服"
+    en = "This site cannot send messages yet. Ask the brand's customer service."
+
+
+class CodeMaybeNotSent(Unavailable):
+    code = "code_maybe_not_sent"
+    zh = "短信可能没有发出；如果 {retry_after_seconds} 秒内没有收到，请重新获取"
+    en = "The message may not have left. If it does not come within {retry_after_seconds} s, ask for another."
+
+
+class CodeSentJustNow(TooMany):
+    code = "code_sent_just_now"
+    zh = "验证码刚刚发过，{retry_after_seconds} 秒后可以重新获取"
+    en = "A code was sent a moment ago. You can ask for another in {retry_after_seconds} s."
+
+
+class TooManyCodesToday(TooMany):
+    code = "too_many_codes_today"
+    zh = "这个手机号 24 小时内获取验证码的次数已用完，请 {hours} 小时后再试"
+    en = "This phone has had its share of codes for 24 hours. Try again in {hours} h."
+
+
+class PhoneCodeWrong(Invalid):
+    code = "phone_code_wrong"
+    zh = "验证码不对，还可以试 {tries_left} 次"
+    en = "That is not the code. {tries_left} tries left."
+
+
+class PhoneCodeOver(Conflict):
+    """Expired, used, replaced by a newer one, tried wrongly too often, or never sent: a new one helps each time."""
+
+    code = "phone_code_over"
+    zh = "验证码已失效，请重新获取"
+    en = "This code is no longer good. Ask for a new one."
 
 
 class ProductNotFound(NotFound):

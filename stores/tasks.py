@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from config.kernel import jobs
-from stores.services import webhook_delivery, webhook_dispatch
+from stores.services import customer_sessions, phone_codes, webhook_delivery, webhook_dispatch
 
 BATCHES_AT_MOST = 100
 DELIVERING_AT_MOST = timedelta(seconds=40)
@@ -37,3 +37,12 @@ def prune_outbox() -> None:
     for _ in range(BATCHES_AT_MOST):
         if not webhook_dispatch.prune(limit=1_000, at=timezone.now()):
             return
+
+
+@shared_task(name="stores.forget_sign_ins")
+def forget_sign_ins() -> None:
+    """Codes of yesterday and sessions that are over."""
+    for forget in (phone_codes.forget, customer_sessions.forget):
+        for _ in range(BATCHES_AT_MOST):
+            if not forget(limit=1_000, at=timezone.now()):
+                break

@@ -13,20 +13,24 @@ from stores.models.products import (
     StoreOption,
     StoreProduct,
 )
+from stores.models.sign_in import MOST_WRONG_TRIES, CustomerSession, PhoneCode
 from stores.models.stock import DailyTally, StockLevel, StockMode, StockMovement, StockReservation
 from stores.models.webhooks import WebhookDelivery, WebhookSubscription
 
 __all__ = [
+    "MOST_WRONG_TRIES",
     "ApiClient",
     "Brand",
     "Customer",
     "CustomerIdentity",
+    "CustomerSession",
     "DailyTally",
     "Device",
     "HolidayCalendar",
     "Invitation",
     "Option",
     "OptionGroup",
+    "PhoneCode",
     "Pin",
     "Product",
     "ProductOptionGroup",

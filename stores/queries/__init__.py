@@ -35,7 +35,7 @@ from stores.queries.reads import (
     nearest_stores,
     roles_of_user,
 )
-from stores.queries.sessions import clerks_of_device, is_live
+from stores.queries.sessions import clerks_of_device, customer_of_session, is_live
 
 __all__ = [
     "Books",
@@ -54,6 +54,7 @@ __all__ = [
     "brands_of_caller",
     "clerk_stores",
     "clerks_of_device",
+    "customer_of_session",
     "deliveries",
     "delivery_for_caller",
     "entity_on",

@@ -1,12 +1,14 @@
-"""Whether a token still speaks for somebody, and who may switch to herself on a device."""
+"""Whether a token or a cookie still speaks for somebody, and who may switch to herself on a device."""
 
+import hashlib
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import Exists, Q, QuerySet
 
 from config.accounts.models import User
 from config.kernel.caller import Caller, CallerKind
-from stores.models import Device, Pin, Staff
+from stores.models import Customer, CustomerSession, Device, Pin, Staff
 from stores.permissions import Permission, roles_with
 
 
@@ -37,3 +39,14 @@ def clerks_of_device(device: Device, *, at: datetime) -> QuerySet[User]:
     with_pin = Pin.objects.filter(brand_id=device.brand_id)
     people = User.objects.filter(is_active=True, id__in=here.values("user_id"))
     return people.filter(id__in=with_pin.values("user_id")).order_by("display_name", "id")
+
+
+def customer_of_session(key: str, *, brand_id: UUID, at: datetime) -> Customer | None:
+    """Who of ``brand_id`` is signed in under a cookie's key; None where the session is over, or another brand's."""
+    session = (
+        CustomerSession.objects.filter(key_hash=hashlib.sha256(key.encode()).digest(), ended_at=None, expires_at__gt=at)
+        .filter(customer__brand_id=brand_id)
+        .select_related("customer")
+        .first()
+    )
+    return session.customer if session else None

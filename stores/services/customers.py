@@ -39,7 +39,7 @@ def customer_token(*, brand_id: UUID, external_id: str, phone: str | None, at: d
     Raises:
         PhoneInvalid: ``phone`` is none.
     """
-    number = _normalised(phone) if phone else None
+    number = normalised(phone) if phone else None
     with transaction.atomic(durable=True):
         made = upsert(brand_id=brand_id, provider=BRANDS_OWN, external_id=external_id, at=at)
         customer = made.row if number is None else keep_phone(customer=made.row, number=number)
@@ -146,11 +146,27 @@ def keep_phone(*, customer: Customer, number: str) -> Customer:
     for former in set(locked) - {customer.id}:
         Customer.objects.filter(id=former).update(phone_encrypted=None, phone_hash=None, phone_tail="")
     hers = locked[customer.id]
-    hers.phone_encrypted = personal_data.seal(number, purpose=PHONE_PURPOSE, bound_to=hers.id.bytes)
-    hers.phone_hash = wanted
-    hers.phone_tail = number[-4:]
+    _write_phone(hers, number, hashed=wanted)
     hers.save(update_fields=["phone_encrypted", "phone_hash", "phone_tail"])
     return hers
+
+
+def of_number(*, brand_id: UUID, number: str, at: datetime) -> Customer:
+    """
+    Whose number it is, made at first sight. Runs inside the caller's transaction.
+
+    Whoever proves a number that the brand's server has named is the customer behind it: the number's
+    lock lets the two follow each other.
+    """
+    assert connection.in_atomic_block, "a customer commits with her phone"
+    wanted = phone_hash(brand_id=brand_id, number=number)
+    lock_number(wanted)
+    if found := Customer.objects.filter(brand_id=brand_id, phone_hash=wanted).first():
+        return found
+    made = Customer(brand_id=brand_id, created_at=at)
+    _write_phone(made, number, hashed=wanted)
+    made.save(force_insert=True)
+    return made
 
 
 def lock_number(hashed: bytes) -> None:
@@ -171,7 +187,17 @@ def phone_of(customer: Customer) -> str | None:
     return personal_data.unseal(customer.phone_encrypted, purpose=PHONE_PURPOSE, bound_to=customer.id.bytes)
 
 
-def _normalised(phone: str) -> str:
+def _write_phone(customer: Customer, number: str, *, hashed: bytes) -> None:
+    customer.phone_encrypted = personal_data.seal(number, purpose=PHONE_PURPOSE, bound_to=customer.id.bytes)
+    customer.phone_hash = hashed
+    customer.phone_tail = number[-4:]
+
+
+def normalised(phone: str) -> str:
+    """
+    Raises:
+        PhoneInvalid: not a phone number.
+    """
     try:
         return phones.normalised(phone)
     except ValueError:
