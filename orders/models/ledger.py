@@ -29,6 +29,10 @@ class Account(PublicIdModel):
         TILL = "till"
         STORE_ORDER_CASH = "store_order_cash"
         PLATFORM_RECEIVABLE = "platform_receivable"
+        BRAND_SHARE = "brand_share"
+        ENTITY_PAYABLE = "entity_payable"
+        PROMOTER_PAYABLE = "promoter_payable"
+        AGENCY_PAYABLE = "agency_payable"
 
     brand = models.ForeignKey(Brand, models.PROTECT, related_name="accounts")
     kind = models.CharField(max_length=24, choices=Kind)
@@ -65,6 +69,18 @@ class LedgerTransfer(models.Model):
         PLATFORM_SUBSIDY = "platform_subsidy"
         PLATFORM_REVERSAL = "platform_reversal"
         PLATFORM_SUBSIDY_BACK = "platform_subsidy_back"
+        SETTLEMENT = "settlement"
+        SETTLED_SURCHARGE = "settled_surcharge"
+        SETTLED_ORDER_CASH = "settled_order_cash"
+        ENTITY_SHARE = "entity_share"
+        ENTITY_CHARGE = "entity_charge"
+        TILL_KEPT = "till_kept"
+        PROMOTER_SHARE = "promoter_share"
+        PROMOTER_BACK = "promoter_back"
+        AGENCY_SHARE = "agency_share"
+        AGENCY_BACK = "agency_back"
+        PLATFORM_FEE = "platform_fee"
+        AFTER_USE_REFUND = "after_use_refund"
 
     id = models.BigAutoField(primary_key=True)
     brand_id = models.UUIDField()

@@ -131,6 +131,7 @@ class Refund(PublicIdModel):
         UNWANTED_CAPTURE = "unwanted_capture"
         SURCHARGE = "surcharge"
         STORE_ORDER = "store_order"
+        AFTER_USE = "after_use"
 
     payment = models.ForeignKey(
         Payment, models.PROTECT, db_constraint=False, null=True, blank=True, related_name="refunds"

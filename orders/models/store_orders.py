@@ -61,6 +61,7 @@ class StoreOrder(PublicIdModel):
     ended_at = models.DateTimeField(null=True, blank=True)
     alarmed_at = models.DateTimeField(null=True, blank=True)
     give_up_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -110,6 +111,10 @@ class StoreOrder(PublicIdModel):
                 name="store_order_ends_when",
             ),
             models.CheckConstraint(condition=~Q(status="rejected", reason=""), name="rejection_has_its_reason"),
+            models.CheckConstraint(
+                condition=Q(settled_at__isnull=True) | Q(status__in=["ready", "collected", "uncollected"]),
+                name="settled_store_order_is_not_undone",
+            ),
         ]
         indexes: ClassVar = [
             # Work by state: leases to end, orders nobody accepted, orders left at closing. The set stays a day's.
@@ -126,6 +131,11 @@ class StoreOrder(PublicIdModel):
                 condition=Q(status__in=["confirmed", "accepted", "making", "ready"]),
             ),
             models.Index(fields=["customer_id", "id"], name="store_order_by_customer"),
+            models.Index(
+                fields=["ready_at"],
+                name="store_order_to_settle",
+                condition=Q(status__in=["ready", "collected", "uncollected"], due_fen__gt=0, settled_at__isnull=True),
+            ),
         ]
 
 

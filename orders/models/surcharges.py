@@ -51,6 +51,7 @@ class Surcharge(PublicIdModel):
     closed_at = models.DateTimeField(null=True, blank=True)
     returning_at = models.DateTimeField(null=True, blank=True)
     given_back_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -101,8 +102,14 @@ class Surcharge(PublicIdModel):
                 ),
                 name="surcharge_status_agrees_with_its_times",
             ),
+            models.CheckConstraint(
+                condition=Q(settled_at__isnull=True) | Q(status="paid"), name="settled_surcharge_is_not_given_back"
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["store", "created_at"], name="surcharge_by_store"),
             models.Index(fields=["created_at"], name="surcharge_unpaid", condition=Q(status="open")),
+            models.Index(
+                fields=["paid_at"], name="surcharge_to_settle", condition=Q(status="paid", settled_at__isnull=True)
+            ),
         ]

@@ -145,16 +145,95 @@ POSTING_TABLE: Mapping[LedgerTransfer.Kind, PostingRule] = MappingProxyType(
             "redemption",
             "a platform's redemption was undone: the platform's part",
         ),
+        _KIND.SETTLEMENT: PostingRule(
+            _ACCOUNT.REDEEMED,
+            _ACCOUNT.BRAND_SHARE,
+            "settlement",
+            "a redeemed use settled: what was paid for it is divided",
+        ),
+        _KIND.SETTLED_SURCHARGE: PostingRule(
+            _ACCOUNT.SURCHARGES,
+            _ACCOUNT.BRAND_SHARE,
+            "settlement",
+            "a surcharge settled",
+        ),
+        _KIND.SETTLED_ORDER_CASH: PostingRule(
+            _ACCOUNT.STORE_ORDER_CASH,
+            _ACCOUNT.BRAND_SHARE,
+            "settlement",
+            "what was due of a store order settled",
+        ),
+        _KIND.ENTITY_SHARE: PostingRule(
+            _ACCOUNT.BRAND_SHARE,
+            _ACCOUNT.ENTITY_PAYABLE,
+            "settlement",
+            "what the store's entity gets of it",
+        ),
+        _KIND.ENTITY_CHARGE: PostingRule(
+            _ACCOUNT.ENTITY_PAYABLE,
+            _ACCOUNT.BRAND_SHARE,
+            "settlement",
+            "what the store's entity pays: its fees exceed its share, or a refund is its fault",
+        ),
+        _KIND.TILL_KEPT: PostingRule(
+            _ACCOUNT.ENTITY_PAYABLE,
+            _ACCOUNT.TILL,
+            "settlement",
+            "a surcharge paid at the till settled: the store keeps the cash it has",
+        ),
+        _KIND.PROMOTER_SHARE: PostingRule(
+            _ACCOUNT.BRAND_SHARE,
+            _ACCOUNT.PROMOTER_PAYABLE,
+            "settlement",
+            "what the promoter gets of it",
+        ),
+        _KIND.PROMOTER_BACK: PostingRule(
+            _ACCOUNT.PROMOTER_PAYABLE,
+            _ACCOUNT.BRAND_SHARE,
+            "settlement",
+            "a refund after use: the promoter's part of it comes back",
+        ),
+        _KIND.AGENCY_SHARE: PostingRule(
+            _ACCOUNT.BRAND_SHARE,
+            _ACCOUNT.AGENCY_PAYABLE,
+            "settlement",
+            "what the promoter's service provider gets of it",
+        ),
+        _KIND.AGENCY_BACK: PostingRule(
+            _ACCOUNT.AGENCY_PAYABLE,
+            _ACCOUNT.BRAND_SHARE,
+            "settlement",
+            "a refund after use: the service provider's part of it comes back",
+        ),
+        _KIND.PLATFORM_FEE: PostingRule(
+            _ACCOUNT.BRAND_SHARE,
+            _ACCOUNT.PLATFORM_RECEIVABLE,
+            "settlement",
+            "what the platform that sold it keeps",
+        ),
+        _KIND.AFTER_USE_REFUND: PostingRule(
+            _ACCOUNT.BRAND_SHARE,
+            _ACCOUNT.REFUNDS_PAYABLE,
+            "refund",
+            "money is given back for a use that was drunk and settled",
+        ),
     }
 )
 assert set(POSTING_TABLE) == set(LedgerTransfer.Kind), "every kind of transfer has its rule"
 
-OWNED = frozenset({Account.Kind.PROVIDER_CLEARING, Account.Kind.PLATFORM_RECEIVABLE})
-"""Kinds with one account per owner (the provider's or the platform's name) instead of one per brand."""
+PAYABLE = frozenset({Account.Kind.ENTITY_PAYABLE, Account.Kind.PROMOTER_PAYABLE, Account.Kind.AGENCY_PAYABLE})
+"""What is owed to a party that settlement pays; its owner is the party's id."""
 
-MAY_BE_NEGATIVE = OWNED | {Account.Kind.TILL}
+OWNED = frozenset({Account.Kind.PROVIDER_CLEARING, Account.Kind.PLATFORM_RECEIVABLE}) | PAYABLE
+"""Kinds with one account per owner (a provider's or platform's name, a party's id) instead of one per brand."""
+
+ASSETS = frozenset({Account.Kind.PROVIDER_CLEARING, Account.Kind.PLATFORM_RECEIVABLE, Account.Kind.TILL})
+"""What a provider holds for the brand, a platform owes it, or lies in its stores' tills: zero or below."""
+
+MAY_BE_NEGATIVE = ASSETS | PAYABLE | {Account.Kind.BRAND_SHARE}
 """
-Assets: what a provider holds for the brand, a platform owes it, or lies in its stores' tills is a debit balance.
+Assets, and those that may be either: an entity owes what was refunded at its fault, a promoter what he got for a
+use that was refunded, and a brand's share is below zero where it pays stores more than customers paid.
 Every other account stays at 0 or above.
 """
 

@@ -38,7 +38,11 @@ class Region(PublicIdModel):
 
 
 class SettlementEntity(PublicIdModel):
-    """Who is paid for what a store redeems: the company itself or a franchisee."""
+    """
+    Who is paid for what a store redeems: the company itself or a franchisee.
+
+    ``joins_by_contract``: its stores take part in every deal they are asked about, as the company's own do.
+    """
 
     PREFIX: ClassVar[str] = "ent"
 
@@ -51,6 +55,7 @@ class SettlementEntity(PublicIdModel):
     name = models.CharField(max_length=128)
     kind = models.CharField(max_length=16, choices=Kind)
     tax_number = models.CharField(max_length=32, blank=True)
+    joins_by_contract = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField()
 
     class Meta:

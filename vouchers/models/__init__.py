@@ -11,6 +11,7 @@ from vouchers.models.issuers import (
     IssuerVoucher,
 )
 from vouchers.models.offers import CustomerAllowance, DealStock, Offer, SellingSwitch
+from vouchers.models.participation import ParticipationRound, StoreParticipation
 from vouchers.models.recalls import Recall
 from vouchers.models.redemptions import Redemption, RedemptionRequest
 from vouchers.models.vouchers import CodeCounter, UseEnding, Voucher
@@ -32,10 +33,12 @@ __all__ = [
     "IssuerStore",
     "IssuerVoucher",
     "Offer",
+    "ParticipationRound",
     "Recall",
     "Redemption",
     "RedemptionRequest",
     "SellingSwitch",
+    "StoreParticipation",
     "TermsRevision",
     "UseEnding",
     "Voucher",

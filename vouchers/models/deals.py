@@ -109,6 +109,8 @@ class DealTerms(PublicIdModel):
     refundable_unused = models.BooleanField(default=True)
     refunds_on_expiry = models.BooleanField(default=True)
     refund_returns_stock = models.BooleanField(default=False)
+    # to whom
+    settlement_rules = models.JSONField(default=list, blank=True, db_default=[])
     published_at = models.DateTimeField()
 
     class Meta:
