@@ -22,6 +22,8 @@ from vouchers.services import voucher_locks
 
 Uses = Sequence[tuple[UUID, int]]
 
+LOCK_REQUEST = "SELECT pg_advisory_xact_lock(%(key)s)"
+
 
 class FreshPlan(PlanChanged):
     """``PlanChanged`` with the plan as it is now, for the edge to show."""
@@ -62,7 +64,7 @@ def place_order(
     content = _content(store_id, lines, uses, due_fen)
     with transaction.atomic(durable=True):
         ids = {voucher_id for voucher_id, _ in uses}
-        vouchers = _lock(ids, customer_id)
+        vouchers = _lock(ids, customer_id, request_id)
         # Under the locks: two copies of one request may arrive together.
         if first := _first_answer(customer_id, request_id):
             return _again(first, content)
@@ -83,10 +85,11 @@ def place_order(
         )
 
 
-def _lock(ids: set[UUID], customer_id: UUID) -> set[UUID]:
-    if not ids:
-        return set()
+def _lock(ids: set[UUID], customer_id: UUID, request_id: UUID) -> set[UUID]:
+    """Copies of one request wait for each other here; a cart without vouchers has nothing else to lock."""
+    key = int.from_bytes(content_hash(customer=customer_id, request=request_id)[:8], signed=True)
     with pipelined() as send:
+        send(LOCK_REQUEST, {"key": key})
         locking = voucher_locks.send_lock_of_customer(send, ids, customer_id=customer_id)
     return {voucher.id for voucher in voucher_locks.vouchers_of(locking.fetchall())}
 

@@ -125,9 +125,11 @@ class _Batch:
         store = self.stores[order.store_id]
         if store.status == Store.Status.CLOSED:
             return self._end_of(order)
+        if not is_open(hours=store.hours, zone=store.zone, at=self.at):
+            return self._end_of(order)  # it closed for today, and nobody is there to make it
         if order.status == Status.PLACED and (order.fence is None or self._is_held(order)):
             return True
-        if store.status != Store.Status.OPEN or not is_open(hours=store.hours, zone=store.zone, at=self.at):
+        if store.status != Store.Status.OPEN:
             return self._end_of(order)
         try:
             with transaction.atomic():

@@ -9,19 +9,18 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-import orjson
 from django.conf import settings
 from django.db import connection
 
 from config.kernel.caller import CallerKind
 from config.kernel.pipeline import pipelined
 from config.kernel.trail import Act, Message, send_trail
-from orders.models import AppliedVoucher, Payment, StoreOrder, StoreOrderLine
-from orders.services import confirming
+from orders.models import Payment, StoreOrder
+from orders.services import confirming, order_rows
 from orders.services.order_moves import told
+from orders.services.priced_orders import PricedOrder
 from stores.business_days import closing_time
 from stores.models import StockReservation
 from stores.queries import StoreNow
@@ -29,66 +28,6 @@ from stores.services import stock
 from vouchers.models import Hold, Voucher
 from vouchers.queries.facts import Story
 from vouchers.services import holds, order_uses
-
-# The order and its number on one trip; the counter's row is locked to the end of the transaction.
-WRITE_CONFIRMED = f"""
-    WITH number AS ({confirming.NEXT_NUMBER})
-    INSERT INTO orders_storeorder
-    SELECT row.* FROM number, jsonb_populate_record(
-        null::orders_storeorder, %(row)s::jsonb || jsonb_build_object('pickup_number', number.last)) AS row
-    RETURNING pickup_number
-"""  # noqa: S608 - a constant
-
-
-@dataclass(frozen=True, slots=True)
-class PricedLine:
-    """``off_fen`` of ``unit_fen`` × ``quantity`` is paid by vouchers; ``options`` as the order keeps them."""
-
-    product_id: UUID
-    name: str
-    options: tuple[dict[str, Any], ...]
-    unit_fen: int
-    quantity: int
-    off_fen: int
-
-    @property
-    def due_fen(self) -> int:
-        return self.unit_fen * self.quantity - self.off_fen
-
-
-@dataclass(frozen=True, slots=True)
-class PricedUse:
-    """One use of a voucher, and what it takes off each line, by position."""
-
-    voucher_id: UUID
-    serial: int
-    off_lines: Mapping[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class PricedOrder:
-    """A cart with the uses that pay for it."""
-
-    lines: tuple[PricedLine, ...]
-    uses: tuple[PricedUse, ...]
-
-    def __post_init__(self) -> None:
-        by_line: Counter[int] = Counter()
-        for use in self.uses:
-            by_line.update(use.off_lines)
-        assert all(by_line[position] == line.off_fen for position, line in enumerate(self.lines)), "parts sum"
-
-    @property
-    def total_fen(self) -> int:
-        return sum(line.unit_fen * line.quantity for line in self.lines)
-
-    @property
-    def off_fen(self) -> int:
-        return sum(line.off_fen for line in self.lines)
-
-    @property
-    def due_fen(self) -> int:
-        return self.total_fen - self.off_fen
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +117,10 @@ def _await_payment(order: StoreOrder, priced: PricedOrder, cause: Cause, *, at: 
             at=at,
         )
         order.fence = held[0].fence
-    order.save(force_insert=True)
-    _write_parts(order, priced)
     with pipelined() as send:
+        order_rows.send_placed(send, order, priced)
         send_trail(send, [_act(order)], [], at=at)
+    order_rows.written(order)
     return Payment.objects.create(
         store_order=order,
         customer_id=order.customer_id,
@@ -206,11 +145,9 @@ def _confirm_at_once(
     if priced.uses:
         order.redemption_request_id = occasion.request_id
     with pipelined() as send:
-        day = {"store_id": order.store_id, "business_date": order.business_date}
-        writing = send(WRITE_CONFIRMED, {**day, "row": _as_row(order)})
+        writing = order_rows.send_confirmed(send, order, priced)
     [(order.pickup_number,)] = writing.fetchall()
-    order._state.adding, order._state.db = False, "default"
-    _write_parts(order, priced)
+    order_rows.written(order)
     message = Message(order.brand_id, "orders.confirmed", [told(order)])
     if not priced.uses:
         with pipelined() as send:
@@ -233,34 +170,6 @@ def _confirm_at_once(
     )
 
 
-def _write_parts(order: StoreOrder, priced: PricedOrder) -> None:
-    StoreOrderLine.objects.bulk_create(
-        StoreOrderLine(
-            order=order,
-            position=position,
-            product_id=line.product_id,
-            name=line.name,
-            options=list(line.options),
-            unit_fen=line.unit_fen,
-            quantity=line.quantity,
-            off_fen=line.off_fen,
-            due_fen=line.due_fen,
-        )
-        for position, line in enumerate(priced.lines)
-    )
-    AppliedVoucher.objects.bulk_create(
-        AppliedVoucher(
-            order=order,
-            voucher_id=use.voucher_id,
-            customer_id=order.customer_id,
-            serial=use.serial,
-            off_fen=sum(use.off_lines.values()),
-            off_lines={str(position): fen for position, fen in use.off_lines.items()},
-        )
-        for use in priced.uses
-    )
-
-
 def _act(order: StoreOrder) -> Act:
     return Act(
         act="store_order.placed",
@@ -271,9 +180,3 @@ def _act(order: StoreOrder) -> Act:
         brand_id=order.brand_id,
         details={"due_fen": order.due_fen, "off_fen": order.off_fen},
     )
-
-
-def _as_row(order: StoreOrder) -> str:
-    """The order as ``jsonb_populate_record`` reads it."""
-    row: dict[str, Any] = {str(field.column): getattr(order, field.attname) for field in order._meta.concrete_fields}
-    return orjson.dumps({**row, "content_hash": f"\\x{bytes(order.content_hash).hex()}"}).decode()

@@ -13,9 +13,9 @@ from uuid import UUID
 
 from config.kernel.ids import parse, public
 from orders.errors import CartTooLarge, StoreShut
-from orders.services.placing import PricedLine, PricedOrder, PricedUse
+from orders.services.priced_orders import PricedLine, PricedOrder, PricedUse
 from stores.business_days import is_open
-from stores.errors import StoreNotFound
+from stores.errors import ProductSoldOut, StoreNotFound
 from stores.models import Option, Store
 from stores.queries import Chosen, StoreNow, store_now
 from stores.queries.carts import menu_for
@@ -145,7 +145,17 @@ def priced_cart(*, store_id: UUID, brand_id: UUID, lines: Sequence[CartLine], at
         raise StoreShut
     menu, list_fen = menu_for(store, {line.product_id for line in lines})
     chosen = tuple((menu.choose(line.product_id, line.option_ids), line.quantity) for line in lines)
+    _check_enough(chosen)
     return Cart(store, chosen, list_fen)
+
+
+def _check_enough(chosen: Sequence[tuple[Chosen, int]]) -> None:
+    """As checkout reserves: all lines of one product together."""
+    wanted: Counter[UUID] = Counter()
+    for one, quantity in chosen:
+        wanted[one.product.product_id] += quantity
+        if one.product.left is not None and one.product.left < wanted[one.product.product_id]:
+            raise ProductSoldOut(name=one.product.name, product=one.product.public_id)
 
 
 def priced_order(cart: Cart, found: Plan) -> PricedOrder:

@@ -11,7 +11,7 @@ from orders.services.quoting import CartLine
 from stores.business_days import is_open
 from stores.errors import OptionsDoNotFit, ProductSoldOut
 from stores.models import Store
-from stores.queries import Menu, MenuProduct, NearStore, menu_of, nearest_stores, store_now
+from stores.queries import Menu, MenuProduct, NearStore, menu_of, nearest_stores, stores_at
 from vouchers import queries
 from vouchers.queries.accepting import accepting_stores
 from vouchers.queries.plannable import NO_LIMIT, package_lines
@@ -43,9 +43,10 @@ def use_now(*, voucher_id: UUID, customer_id: UUID, latitude: float, longitude: 
     voucher = showable(customer_id, voucher_id, at=at)
     terms = queries.terms([voucher.terms_id])[voucher.terms_id]
     open_stores = accepting_stores(terms).filter(status=Store.Status.OPEN)
-    for near in nearest_stores(open_stores, latitude=latitude, longitude=longitude, limit=LOOKED_AT):
-        store = store_now(near.store.id, at)
-        assert store is not None, "it has just been found"
+    nearest = nearest_stores(open_stores, latitude=latitude, longitude=longitude, limit=LOOKED_AT)
+    now = stores_at([near.store.id for near in nearest], at)
+    for near in nearest:
+        store = now[near.store.id]
         if not is_open(hours=store.hours, zone=store.zone, at=at):
             continue
         if refusal_of(voucher, terms, store=store, bill_fen=NO_LIMIT, at=at):
@@ -79,7 +80,8 @@ def _counts(product: MenuProduct, terms: Terms) -> bool:
 
 
 def _can_be_had(menu: Menu, line: CartLine) -> bool:
-    if all(product.product_id != line.product_id for product in menu.products):
+    product = next((one for one in menu.products if one.product_id == line.product_id), None)
+    if product is None or (product.left is not None and product.left < line.quantity):
         return False
     try:
         menu.choose(line.product_id, line.option_ids)

@@ -24,6 +24,7 @@ from stores.queries.clerks import (
     send_clerks,
     send_stores,
     store_now,
+    stores_at,
     stores_for_clerks,
     stores_now,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "store_for_caller",
     "store_for_staff",
     "store_now",
+    "stores_at",
     "stores_for_clerks",
     "stores_now",
     "stores_of_caller",

@@ -12,9 +12,9 @@ from stores.queries.menus import Menu, MenuGroup, MenuOption, MenuProduct
 
 CART = """
     SELECT p.id, p.code, p.name, p.name_en, p.categories, coalesce(here.price_fen, p.price_fen), p.price_fen,
-        here.sold_out_at IS NOT NULL OR coalesce(
-            CASE level.mode WHEN 'counted' THEN level.on_hand - level.reserved
-                            WHEN 'daily_limit' THEN level.daily_limit - coalesce(tally.taken, 0) END <= 0, false),
+        here.sold_out_at IS NOT NULL,
+        CASE level.mode WHEN 'counted' THEN level.on_hand - level.reserved
+                        WHEN 'daily_limit' THEN level.daily_limit - coalesce(tally.taken, 0) END,
         (SELECT jsonb_agg(jsonb_build_object(
              'id', g.id, 'code', g.code, 'name', g.name, 'en', g.name_en, 'least', g.choose_least,
              'most', g.choose_most, 'options', (
@@ -49,9 +49,12 @@ def menu_for(store: StoreNow, product_ids: Collection[UUID]) -> tuple[Menu, dict
         cursor.execute(CART, asked)
         rows = cursor.fetchall()
     products = []
-    for id_, code, name, name_en, categories, price_fen, _, is_sold_out, groups in rows:
+    for id_, code, name, name_en, categories, price_fen, _, is_off, left, groups in rows:
+        is_sold_out = is_off or (left is not None and left <= 0)
         asked_groups = tuple(_group(group) for group in orjson.loads(groups)) if groups else ()
-        products.append(MenuProduct(id_, code, name, name_en, tuple(categories), price_fen, is_sold_out, asked_groups))
+        products.append(
+            MenuProduct(id_, code, name, name_en, tuple(categories), price_fen, is_sold_out, asked_groups, left)
+        )
     return Menu(store.store_id, tuple(products)), {row[0]: row[6] for row in rows}
 
 

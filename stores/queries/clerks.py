@@ -181,12 +181,16 @@ def stores_now(asked: Cursor, at: datetime) -> dict[UUID, StoreNow]:
     return {row[0]: StoreNow(**_store_now(row, at)) for row in asked.fetchall()}
 
 
+def stores_at(store_ids: Collection[UUID], at: datetime) -> dict[UUID, StoreNow]:
+    """These stores as they are at ``at``, whoever asks; one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(STORES_NOW, {"store_ids": list(store_ids), "at": at})
+        return {row[0]: StoreNow(**_store_now(row, at)) for row in cursor.fetchall()}
+
+
 def store_now(store_id: UUID, at: datetime) -> StoreNow | None:
     """One store as it is at ``at``; None where there is none."""
-    with connection.cursor() as cursor:
-        cursor.execute(STORES_NOW, {"store_ids": [store_id], "at": at})
-        row = cursor.fetchone()
-    return StoreNow(**_store_now(row, at)) if row else None
+    return stores_at([store_id], at).get(store_id)
 
 
 def _clerks_given(pairs: Sequence[tuple[UUID, Who]], at: datetime, permission: Permission) -> dict[str, Any]:

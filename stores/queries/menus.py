@@ -53,7 +53,7 @@ class MenuGroup:
 
 @dataclass(frozen=True, slots=True)
 class MenuProduct:
-    """``price_fen`` as it is at this store, before any option."""
+    """``price_fen`` as it is at this store, before any option; ``left`` is None where nobody counts."""
 
     product_id: UUID
     code: str
@@ -63,6 +63,7 @@ class MenuProduct:
     price_fen: int
     is_sold_out: bool
     groups: tuple[MenuGroup, ...]
+    left: int | None = None
 
     @property
     def public_id(self) -> str:
@@ -161,6 +162,7 @@ def menu_of(store: Store, *, at: datetime) -> Menu:
                 is_sold_out=product.sold_out_here is not None
                 or (product.left_here is not None and product.left_here <= 0),
                 groups=tuple(asked[product.id]),
+                left=product.left_here,
             )
             for product in here.order_by("position", "code")
         ),

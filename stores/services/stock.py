@@ -50,9 +50,9 @@ RELEASE = """
         UPDATE stores_stockreservation SET state = 'released', ended_at = greatest(%(at)s, reserved_at)
         WHERE source_id = ANY(%(source_ids)s) AND source_kind = %(source_kind)s AND state = 'open'
         RETURNING store_id, product_id, business_date, mode, quantity
-    ), counted AS MATERIALIZED (
+    ), level AS MATERIALIZED (
         SELECT l.id, back.n
-        FROM (SELECT store_id, product_id, sum(quantity) AS n FROM ended WHERE mode = 'counted'
+        FROM (SELECT store_id, product_id, sum(quantity) FILTER (WHERE mode = 'counted') AS n FROM ended
               GROUP BY store_id, product_id) back
         JOIN stores_stocklevel l ON l.store_id = back.store_id AND l.product_id = back.product_id
         ORDER BY l.store_id, l.product_id FOR NO KEY UPDATE OF l
@@ -62,13 +62,19 @@ RELEASE = """
               GROUP BY store_id, product_id, business_date) back
         JOIN stores_dailytally t ON t.store_id = back.store_id AND t.product_id = back.product_id
             AND t.business_date = back.business_date
+        WHERE (SELECT count(*) FROM level) >= 0 /* every level first, as RESERVE takes them */
         ORDER BY t.store_id, t.product_id, t.business_date FOR NO KEY UPDATE OF t
     ), given_back AS (
-        UPDATE stores_stocklevel l SET reserved = l.reserved - counted.n FROM counted WHERE l.id = counted.id
+        UPDATE stores_stocklevel l SET reserved = l.reserved - level.n FROM level WHERE l.id = level.id AND level.n > 0
     ), untallied AS (
         UPDATE stores_dailytally t SET taken = t.taken - tallied.n FROM tallied WHERE t.id = tallied.id
     )
     SELECT count(*) FROM ended
+"""
+LOCK = """
+    SELECT l.id FROM stores_stocklevel l
+    JOIN jsonb_to_recordset(%(places)s::jsonb) AS k(s uuid, p uuid) ON l.store_id = k.s AND l.product_id = k.p
+    WHERE l.mode <> 'switch' ORDER BY l.store_id, l.product_id FOR NO KEY UPDATE OF l
 """
 
 
@@ -138,6 +144,18 @@ def check_reserved(reserving: Cursor) -> None:
     if missing:
         product = Product.objects.get(id=min(missing))
         raise ProductSoldOut(name=product.name, product=product.public_id)
+
+
+def lock(places: Collection[tuple[UUID, UUID]]) -> None:
+    """
+    Lock the levels of these (store, product): for whoever reserves or releases for several sources in one
+    transaction, so that it meets nobody in a circle.
+
+    Runs inside the caller's transaction, after its vouchers' locks.
+    """
+    assert connection.in_atomic_block, "a lock ends with its transaction"
+    with pipelined() as send:
+        send(LOCK, {"places": as_jsonb([{"s": store_id, "p": product_id} for store_id, product_id in places])})
 
 
 def release(*, source_kind: StockReservation.Source, source_ids: Collection[UUID], at: datetime) -> int:

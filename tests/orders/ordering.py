@@ -12,7 +12,8 @@ from config.kernel.pipeline import pipelined
 from orders.models import Payment, Refund, StoreOrder
 from orders.providers.interface import NoticeEvent
 from orders.services import order_moves, placing
-from orders.services.placing import Cause, Placed, PricedLine, PricedOrder, PricedUse
+from orders.services.placing import Cause, Placed
+from orders.services.priced_orders import PricedLine, PricedOrder, PricedUse
 from stores.models import Customer, Product
 from stores.queries import StoreNow, send_stores, stores_now
 from tests import factories

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from config.kernel.errors import DomainError, IdempotencyConflict
 from orders.errors import PlanChanged
 from orders.models import StoreOrder
-from orders.services import checkout, quoting
+from orders.services import checkout, quoting, using
 from orders.services.placing import Placed
 from orders.services.quoting import CartLine, Quote
 from stores.models import Customer, Product, Store, StoreOption
@@ -167,6 +167,17 @@ def test_a_quote_is_truthful(shop: Shop, spoil: Any, code: str) -> None:
     with pytest.raises(DomainError) as refusal:
         shop.quote(shop.line(1, shop.large.id))
     assert refusal.value.code == code
+
+
+@pytest.mark.parametrize("mode", ["counted", "daily_limit"])
+def test_a_quote_counts_all_lines_of_a_product_as_checkout_reserves_them(shop: Shop, mode: str) -> None:
+    stocked.keep(shop.store, mode, product=shop.drink, units=3)
+
+    assert shop.quote(shop.line(2), shop.line(1, shop.large.id)).priced.total_fen == 6_200
+    with pytest.raises(DomainError) as refusal:
+        shop.quote(shop.line(2), shop.line(2, shop.large.id))
+
+    assert refusal.value.code == "product_sold_out"
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 100, 2**63])
@@ -407,6 +418,32 @@ def test_it_is_used_at_the_nearest_store_that_takes_it_now(shop: Shop) -> None:
         404,
         "voucher_not_found",
     )
+
+
+def test_looking_at_more_stores_costs_no_more_statements(shop: Shop) -> None:
+    voucher, at = today(shop), datetime.now(UTC)
+    here = {"latitude": 30.2, "longitude": 120.2}
+    asked = {"voucher_id": voucher.id, "customer_id": shop.customer.id, **here, "at": at}
+    Store.objects.filter(pk=shop.store.pk).update(latitude="30.3", longitude="120.2")
+    using.use_now(**asked)
+    with CaptureQueriesContext(connection) as alone:
+        using.use_now(**asked)
+    for _ in range(5):
+        factories.store(shop.counter.brand, **here, hours={str(at.isoweekday() % 7 + 1): [["10:00", "11:00"]]})
+
+    with CaptureQueriesContext(connection) as among_shut_ones:
+        assert using.use_now(**asked).near.store == shop.store
+
+    assert len(among_shut_ones) == len(alone)
+
+
+@pytest.mark.parametrize("latitude", ["nan", "inf", 91])
+def test_nowhere_is_no_place(shop: Shop, latitude: Any) -> None:
+    place = {"latitude": latitude, "longitude": 120.2}
+
+    answer = post(f"vouchers/{today(shop).public_id}/use", as_customer(shop.customer), place)
+
+    assert error_of(answer) == (422, "malformed_request")
 
 
 def test_a_package_begins_with_what_it_holds(shop: Shop) -> None:

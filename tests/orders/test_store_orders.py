@@ -285,6 +285,17 @@ def test_money_for_a_store_that_closed_meanwhile_goes_back_and_so_does_the_vouch
     assert status_of(voucher) == "issued"
 
 
+def test_money_that_comes_after_closing_time_goes_back_for_nobody_makes_it(counter: Counter) -> None:
+    Store.objects.filter(pk=counter.store.pk).update(hours={"1": [["10:00", "12:05"]]})
+    voucher = counter.voucher()
+    placed = half_paid(counter, voucher)
+
+    order = pay(placed, at=NOW + 5 * MINUTE)
+
+    assert (order.status, refunds_of(order)) == ("lapsed", [("unwanted_capture", CUP_FEN)])
+    assert status_of(voucher) == "issued"
+
+
 # --- state × event ----------------------------------------------------------------------------------
 
 STATES = ["placed", "confirmed", "accepted", "making", "ready", "collected", "uncollected", "lapsed", "cancelled"]

@@ -5,6 +5,7 @@ Removed once, in `without_locks`: the vouchers' row locks.
 """
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -74,6 +75,32 @@ def test_one_request_on_two_connections_is_one_order(shop: Shop) -> None:
 
         assert {answer.order.id for answer in answers} == {StoreOrder.objects.get(request_id=key).id}
         assert sorted(answer.is_repeat for answer in answers) == [False, True]
+
+
+def test_one_request_without_a_voucher_on_two_connections_is_one_order(shop: Shop) -> None:
+    """Nothing of hers to lock, and one cup left: the copy hears of its order, and not that it is sold out."""
+    for _ in range(4):
+        stocked.keep(shop.store, "counted", product=shop.drink, units=1)
+        quoted, key = shop.quote(), uuid4()
+
+        answers: list[Any] = at_once(*[lambda q=quoted, k=key: shop.order(q, request_id=k)] * 3)
+
+        assert {answer.order.id for answer in answers} == {StoreOrder.objects.get(request_id=key).id}
+        assert sorted(answer.is_repeat for answer in answers) == [False, True, True]
+        stocked.release(answers[0].order.id)
+
+
+def test_without_its_lock_a_request_is_refused_because_of_its_own_copy(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkout, "LOCK_REQUEST", "SELECT %(key)s::bigint")
+    quoted, key = shop.quote(), uuid4()
+    copy = squeeze(monkeypatch, checkout, "_first_answer", lambda: shop.order(quoted, request_id=key))
+
+    with pytest.raises(IntegrityError, match="store_order_is_placed_once"):
+        shop.order(quoted, request_id=key)
+
+    assert isinstance(copy.answer(), Placed)
 
 
 @pytest.mark.usefixtures("without_locks")

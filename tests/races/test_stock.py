@@ -1,14 +1,17 @@
 """The last cup: the conditional UPDATE promises it once; without its condition it is promised to everybody."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
+from django.db import OperationalError, transaction
 
 from stores.errors import ProductSoldOut
 from stores.models import DailyTally, StockLevel
 from stores.services import stock
 from tests import factories
 from tests.races.at_once import at_once
+from tests.races.squeezed import Squeezed
 from tests.stores import stocked
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -71,6 +74,42 @@ def test_a_reservation_is_given_back_once() -> None:
 
     assert sorted(at_once(*[lambda: stocked.release(order)] * 4)) == [0, 0, 0, 1]
     assert StockLevel.objects.get(product=product).reserved == 0
+
+
+def wait_at(level: StockLevel, act: Callable[[], object], *, meanwhile: Callable[[], object]) -> object:
+    """What ``act`` answers that has to wait for this level; ``meanwhile`` is done while it waits."""
+    waiting = Squeezed(act)
+    with transaction.atomic():
+        StockLevel.objects.select_for_update(no_key=True).get(pk=level.pk)
+        waiting.begin()
+        meanwhile()
+    return waiting.answer()
+
+
+def given_back_at_a_locked_level() -> object:
+    """An order of a counted and a limited product is given back while somebody has the counted one locked."""
+    store = factories.store(factories.brand())
+    counted, limited = stocked.keep(store, "counted"), stocked.keep(store, "daily_limit")
+    order = stocked.reserve(store, {counted: 1, limited: 1})
+    tallies = DailyTally.objects.select_for_update(no_key=True, nowait=True)
+    return wait_at(
+        StockLevel.objects.get(product=counted),
+        lambda: stocked.release(order),
+        meanwhile=lambda: tallies.get(product=limited),
+    )
+
+
+def test_giving_back_takes_levels_before_tallies_as_reserving_does() -> None:
+    assert given_back_at_a_locked_level() == 2
+
+
+def test_in_another_order_giving_back_and_reserving_would_wait_in_a_circle(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = "WHERE (SELECT count(*) FROM level) >= 0"
+    assert guard in stock.RELEASE
+    monkeypatch.setattr(stock, "RELEASE", stock.RELEASE.replace(guard, ""))
+
+    with pytest.raises(OperationalError, match="could not obtain lock"):
+        given_back_at_a_locked_level()
 
 
 def test_without_minding_its_state_a_reservation_is_given_back_twice(monkeypatch: pytest.MonkeyPatch) -> None:

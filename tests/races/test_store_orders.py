@@ -9,19 +9,20 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError, transaction
 
 from orders.errors import OrderMovedOn
 from orders.models import LedgerTransfer, Payment, Refund, StoreOrder
 from orders.services import notices, order_captures, order_locks, order_moves, order_sweeps
 from orders.services.placing import Placed
 from stores.models import StockLevel
+from stores.services import stock
 from tests import factories
 from tests.factories import NOW
 from tests.orders import ordering
 from tests.orders.ordering import CUP_FEN, confirmed, move, pay, place, priced
 from tests.races.at_once import at_once
-from tests.races.squeezed import squeeze
+from tests.races.squeezed import Squeezed, squeeze
 from tests.stores import stocked
 from tests.vouchers import counters
 from tests.vouchers.counters import Counter
@@ -207,6 +208,33 @@ def test_sweepers_at_once_share_what_nobody_accepted(counter: Counter) -> None:
 
     assert sum(answers) + order_sweeps.look_after_unaccepted(limit=9, at=NOW + timedelta(hours=1)) == 9
     assert StoreOrder.objects.filter(status="rejected").count() == 9
+
+
+def swept_at_a_locked_level(counter: Counter) -> None:
+    """Two orders are rejected, that of the later product first, while somebody has the earlier product locked."""
+    first, second = sorted((stocked.keep(counter.store, "counted") for _ in range(2)), key=lambda one: one.id)
+    for product in (second, first):
+        confirmed(counter, product=product)
+    levels = StockLevel.objects.select_for_update(no_key=True, nowait=True)
+    sweeping = Squeezed(lambda: order_sweeps.look_after_unaccepted(limit=9, at=NOW + timedelta(hours=1)))
+    with transaction.atomic():
+        levels.get(product=first)
+        sweeping.begin()
+        levels.get(product=second)
+    assert sweeping.answer() == 2
+
+
+def test_a_sweeper_locks_the_stock_of_all_its_orders_in_key_order(counter: Counter) -> None:
+    swept_at_a_locked_level(counter)
+
+
+def test_one_by_one_a_sweeper_and_a_checkout_would_wait_in_a_circle(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stock, "lock", lambda places: None)
+
+    with pytest.raises(OperationalError, match="could not obtain lock"):
+        swept_at_a_locked_level(counter)
 
 
 def test_a_store_that_rejects_while_the_sweeper_does_gives_back_once(counter: Counter) -> None:
