@@ -1,6 +1,5 @@
 """A store that closes while its vouchers are redeemed, and two last stores that close at once."""
 
-import threading
 from datetime import datetime
 from typing import Any
 
@@ -17,13 +16,12 @@ from tests import factories
 from tests.factories import NOW
 from tests.orders import paid
 from tests.orders.world import leave_trail_of_captures
-from tests.races.at_once import at_once
+from tests.races.at_once import at_once, meet_after, meet_before
 from tests.races.squeezed import Squeezed
 from tests.vouchers import counters
 from tests.vouchers.counters import Counter
 from vouchers.models import Recall, Redemption, UseEnding, Voucher
 from vouchers.queries import open_vouchers
-from vouchers.queries.open_vouchers import OpenTerms
 from vouchers.services import endings, returns, withdrawing
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -129,14 +127,7 @@ def test_of_the_last_two_stores_the_later_one_recalls_their_terms() -> None:
 
 
 def test_control_without_the_brands_lock_each_relies_on_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    both_looked, look = threading.Barrier(2), open_vouchers.only_at
-
-    def look_and_wait(store: Store) -> list[OpenTerms]:
-        found = look(store)
-        both_looked.wait(10)
-        return found
-
-    monkeypatch.setattr(open_vouchers, "only_at", look_and_wait)
+    meet_after(monkeypatch, open_vouchers, "only_at")
     monkeypatch.setattr(brands, "lock", lambda brand_id: Brand.objects.get(id=brand_id))
 
     at_once(*(closing(store) for store in last_two_stores()))
@@ -165,13 +156,7 @@ def test_of_a_packages_last_two_choices_the_later_one_recalls_it() -> None:
 
 
 def test_control_without_the_brands_lock_each_choice_relies_on_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    both_looked, withdraw = threading.Barrier(2), withdrawing._withdraw
-
-    def look_and_wait(*args: Any, **named: Any) -> None:
-        both_looked.wait(10)
-        withdraw(*args, **named)
-
-    monkeypatch.setattr(withdrawing, "_withdraw", look_and_wait)
+    meet_before(monkeypatch, withdrawing, "_withdraw")
     monkeypatch.setattr(brands, "lock", lambda brand_id: Brand.objects.get(id=brand_id))
 
     at_once(*(withdrawing_it(product) for product in two_choices()))

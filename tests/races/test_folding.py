@@ -12,15 +12,15 @@ from orders.services.ledger import Posting, balance, post
 from stores.models import Brand
 from tests import factories
 from tests.factories import NOW
-from tests.races.at_once import at_once
+from tests.races.at_once import GATE, at_once_through_the_gate
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
 # Every folder has taken its snapshot before the first one commits.
-SLOWLY = folding.FOLD.replace("WITH batch", "WITH slowly AS MATERIALIZED (SELECT pg_sleep(0.4)), batch").replace(
-    "FROM batch WHERE", "FROM batch, slowly WHERE"
+AT_THE_GATE = folding.FOLD.replace("WITH batch", f"WITH gate AS MATERIALIZED ({GATE}), batch").replace(
+    "FROM batch WHERE", "FROM batch, gate WHERE"
 )
-assert SLOWLY.count("slowly") == 2
+assert AT_THE_GATE.count("gate") == 2
 
 
 def issue(brand: Brand, count: int) -> None:
@@ -33,11 +33,11 @@ def fold() -> int:
 
 
 def test_four_folders_count_every_transfer_once_while_others_post(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folding, "FOLD", SLOWLY)
+    monkeypatch.setattr(folding, "FOLD", AT_THE_GATE)
     brand = factories.brand()
     issue(brand, 100)
 
-    answers = at_once(fold, fold, fold, fold, lambda: issue(brand, 50), lambda: issue(brand, 50))
+    answers = at_once_through_the_gate(fold, fold, fold, fold, lambda: issue(brand, 50), lambda: issue(brand, 50))
 
     liability = Account.objects.get(brand=brand, kind="voucher_liability")
     folded = LedgerTransfer.objects.filter(folded_at__isnull=False).count()
@@ -47,10 +47,10 @@ def test_four_folders_count_every_transfer_once_while_others_post(monkeypatch: p
 
 
 def test_control_without_the_claim_two_folders_count_the_same_transfers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folding, "FOLD", SLOWLY.replace("FOR NO KEY UPDATE SKIP LOCKED", ""))
+    monkeypatch.setattr(folding, "FOLD", AT_THE_GATE.replace("FOR NO KEY UPDATE SKIP LOCKED", ""))
     brand = factories.brand()
     issue(brand, 40)
 
-    assert at_once(fold, fold) == [40, 40]
+    assert at_once_through_the_gate(fold, fold) == [40, 40]
 
     assert Account.objects.get(brand=brand, kind="voucher_liability").folded_fen == 2 * 4_000

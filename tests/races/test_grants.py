@@ -1,6 +1,5 @@
 """Several workers on one grant; a reversal against redemptions, workers and itself."""
 
-import threading
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -12,7 +11,7 @@ from config.kernel.errors import DomainError
 from stores.models import Customer, CustomerIdentity
 from tests import factories
 from tests.factories import NOW
-from tests.races.at_once import at_once
+from tests.races.at_once import at_once, meet_after, meet_before
 from tests.races.squeezed import squeeze
 from tests.vouchers import counters, granted
 from tests.vouchers.counters import Counter
@@ -44,25 +43,12 @@ def reverse(grant: Grant) -> None:
 
 def claim_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both have claimed before either issues."""
-    claim, all_claimed = grant_issuing._claim, threading.Barrier(2)
-
-    def claim_and_wait(**asked: Any) -> Any:
-        claimed = claim(**asked)
-        all_claimed.wait(10)
-        return claimed
-
-    monkeypatch.setattr(grant_issuing, "_claim", claim_and_wait)
+    meet_after(monkeypatch, grant_issuing, "_claim")
 
 
 def reserve_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both have seen work before either claims it."""
-    reserve, all_looked = code_numbers.reserve, threading.Barrier(2)
-
-    def reserve_and_wait(**asked: Any) -> Any:
-        all_looked.wait(10)
-        return reserve(**asked)
-
-    monkeypatch.setattr(code_numbers, "reserve", reserve_and_wait)
+    meet_before(monkeypatch, code_numbers, "reserve")
 
 
 def work() -> int:

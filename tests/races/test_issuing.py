@@ -1,7 +1,5 @@
 """Several workers issuing the same purchases."""
 
-import threading
-
 import pytest
 from django.db import IntegrityError
 
@@ -11,7 +9,7 @@ from orders.services.issuing import issue_paid
 from tests import factories
 from tests.factories import NOW
 from tests.orders import paid
-from tests.races.at_once import at_once
+from tests.races.at_once import at_once, meet_after, meet_before
 from vouchers.models import Voucher
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
@@ -26,26 +24,7 @@ def twenty_paid() -> None:
 
 @pytest.fixture(autouse=True)
 def _everybody_has_looked_before_anybody_claims(monkeypatch: pytest.MonkeyPatch) -> None:
-    reserve_for = issuing.code_numbers.reserve_for
-    all_looked = threading.Barrier(2)
-
-    def reserve_together(counts: dict) -> object:  # type: ignore[type-arg]
-        all_looked.wait(10)
-        return reserve_for(counts)
-
-    monkeypatch.setattr(issuing.code_numbers, "reserve_for", reserve_together)
-
-
-def claim_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    claim = issuing._claim
-    all_claimed = threading.Barrier(2)
-
-    def claim_and_wait(limit: int) -> list[issuing._Paid]:
-        claimed = claim(limit)
-        all_claimed.wait(10)
-        return claimed
-
-    monkeypatch.setattr(issuing, "_claim", claim_and_wait)
+    meet_before(monkeypatch, issuing.code_numbers, "reserve_for")
 
 
 def issue_ten() -> int:
@@ -54,7 +33,7 @@ def issue_ten() -> int:
 
 @pytest.mark.usefixtures("twenty_paid")
 def test_two_workers_share_the_work_and_issue_each_purchase_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    claim_together(monkeypatch)
+    meet_after(monkeypatch, issuing, "_claim")
 
     assert at_once(issue_ten, issue_ten) == [10, 10]
 
@@ -66,7 +45,7 @@ def test_two_workers_share_the_work_and_issue_each_purchase_once(monkeypatch: py
 @pytest.mark.usefixtures("twenty_paid")
 def test_control_without_the_claim_two_workers_take_the_same_purchases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(issuing, "CLAIM", issuing.CLAIM.replace("FOR NO KEY UPDATE SKIP LOCKED", ""))
-    claim_together(monkeypatch)
+    meet_after(monkeypatch, issuing, "_claim")
 
     answers = at_once(issue_ten, issue_ten)
 

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -21,7 +20,8 @@ from tests.orders import buying
 from tests.orders.buying import an_offer, buy, captured, tell
 from tests.orders.conftest import provider as provider
 from tests.orders.fake_provider import FakeProvider
-from tests.races.at_once import at_once
+from tests.races.at_once import GATE, Meeting, at_once, at_once_through_the_gate, meet_before
+from tests.races.waiting import LIMIT_SECONDS
 from vouchers.models import CustomerAllowance, Offer
 from vouchers.services import offer_counters
 
@@ -35,22 +35,6 @@ def without_lock(monkeypatch: pytest.MonkeyPatch, module: Any, statement: str, l
     locking: str = getattr(module, statement)
     assert lock in locking
     monkeypatch.setattr(module, statement, locking.replace(lock, ""))
-
-
-def meet(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, *, parties: int = 2) -> None:
-    """
-    Before ``name`` everybody waits for the others, a second at most.
-
-    Where a lock keeps the others away nobody comes, and whoever holds it goes on alone.
-    """
-    act, together = getattr(module, name), threading.Barrier(parties)
-
-    def wait_and_act(*args: Any, **named: Any) -> Any:
-        with suppress(threading.BrokenBarrierError):
-            together.wait(1)
-        return act(*args, **named)
-
-    monkeypatch.setattr(module, name, wait_and_act)
 
 
 def apply_one() -> int:
@@ -84,21 +68,19 @@ class TestPayAndClose:
     def first_looks_then_waits(
         monkeypatch: pytest.MonkeyPatch, first: tuple[Any, str], second: tuple[Any, str]
     ) -> Callable[[], None]:
-        """``first`` is held up before it writes until ``second`` is done, a second at most; ``second`` begins after."""
-        has_looked, is_done = threading.Event(), threading.Event()
+        """``first`` has looked and writes when ``second`` is done or waits for it; ``second`` begins after the look."""
+        has_looked, meeting = threading.Event(), Meeting()
         (first_module, first_write), (second_module, second_act) = first, second
         write, act = getattr(first_module, first_write), getattr(second_module, second_act)
 
         def write_later(*args: Any, **named: Any) -> Any:
             has_looked.set()
-            is_done.wait(1)
+            meeting.come()
             return write(*args, **named)
 
         def act_after(*args: Any, **named: Any) -> Any:
-            assert has_looked.wait(10)
-            answer = act(*args, **named)
-            is_done.set()
-            return answer
+            assert has_looked.wait(LIMIT_SECONDS)
+            return act(*args, **named)
 
         monkeypatch.setattr(first_module, first_write, write_later)
         monkeypatch.setattr(second_module, second_act, act_after)
@@ -114,7 +96,7 @@ class TestPayAndClose:
             return ask(*args, **named)
 
         def apply_after(*args: Any, **named: Any) -> Any:
-            assert has_claimed.wait(10)
+            assert has_claimed.wait(LIMIT_SECONDS)
             return apply(*args, **named)
 
         monkeypatch.setattr(unpaid, "ask_and_close", ask_claimed)
@@ -206,7 +188,7 @@ class TestSecondCapture:
         first = buy(an_offer())
         second = another(first)
         store_notices([captured(first), captured(second)], at=NOW)
-        meet(monkeypatch, captures._Batch, "decide")
+        meet_before(monkeypatch, captures._Batch, "decide")
         return first, second
 
     @pytest.mark.usefixtures("both")
@@ -235,7 +217,7 @@ class TestLatePayments:
             payment = buy(offer)
             buying.close(payment)
             store_notices([captured(payment)], at=NOW)
-        meet(monkeypatch, offer_counters, "send_move")
+        meet_before(monkeypatch, offer_counters, "send_move")
         return offer
 
     @pytest.mark.usefixtures("late")
@@ -259,17 +241,18 @@ class TestLatePayments:
 
 class TestDuplicates:
     @pytest.fixture
-    def _slow_inserts(self) -> Iterator[None]:
-        """Between two rows of one statement there is time for somebody else's."""
+    def _gate_after_the_first_row(self) -> Iterator[None]:
+        """Everybody has stored a row, or waits for somebody who has, before anybody stores a second one."""
         with connection.cursor() as cursor:
             cursor.execute(
-                "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS "
-                "'BEGIN PERFORM pg_sleep(0.1); RETURN NEW; END'; "
-                "CREATE TRIGGER slowly BEFORE INSERT ON orders_paymentnotice FOR EACH ROW EXECUTE FUNCTION slowly()"
+                "CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                f"IF current_setting('tests.has_a_row', true) = 'yes' THEN PERFORM ({GATE}); END IF; "
+                "PERFORM set_config('tests.has_a_row', 'yes', true); RETURN NEW; END $$; "
+                "CREATE TRIGGER gate BEFORE INSERT ON orders_paymentnotice FOR EACH ROW EXECUTE FUNCTION gate()"
             )
         yield
         with connection.cursor() as cursor:
-            cursor.execute("DROP TRIGGER slowly ON orders_paymentnotice; DROP FUNCTION slowly()")
+            cursor.execute("DROP TRIGGER gate ON orders_paymentnotice; DROP FUNCTION gate()")
 
     @pytest.fixture
     def copies(self) -> list[Callable[[], int]]:
@@ -277,29 +260,29 @@ class TestDuplicates:
         events = [captured(buy(an_offer())) for _ in range(4)]
         return [lambda told=told: store_notices(told, at=NOW) for told in (events, events[::-1]) * 4]  # type: ignore[misc]
 
-    @pytest.mark.usefixtures("_slow_inserts")
+    @pytest.mark.usefixtures("_gate_after_the_first_row")
     def test_eight_copies_at_once_are_stored_once(self, copies: list[Callable[[], int]]) -> None:
-        answers = at_once(*copies)
+        answers = at_once_through_the_gate(*copies)
 
         assert sum(answers) == PaymentNotice.objects.count() == 4
 
-    @pytest.mark.usefixtures("_slow_inserts")
+    @pytest.mark.usefixtures("_gate_after_the_first_row")
     def test_control_without_the_order_they_wait_for_each_other_in_a_circle(
         self, copies: list[Callable[[], int]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         without_lock(monkeypatch, notices, "STORE", "ORDER BY e.provider, e.event_id")
 
-        answers = at_once(*copies[:2])
+        answers = at_once_through_the_gate(*copies[:2])
 
         assert any(isinstance(answer, OperationalError) and "deadlock" in str(answer) for answer in answers)
 
-    @pytest.mark.usefixtures("_slow_inserts")
+    @pytest.mark.usefixtures("_gate_after_the_first_row")
     def test_control_without_the_conflict_clause_copies_are_refused(
         self, copies: list[Callable[[], int]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         without_lock(monkeypatch, notices, "STORE", "ON CONFLICT (provider, provider_event_id) DO NOTHING")
 
-        answers = at_once(*copies)
+        answers = at_once_through_the_gate(*copies)
 
         assert any(isinstance(answer, IntegrityError) for answer in answers)
 
@@ -307,7 +290,7 @@ class TestDuplicates:
     def _one_capture_under_eight_events(self, monkeypatch: pytest.MonkeyPatch) -> None:
         payment = buy(an_offer())
         store_notices([captured(payment, provider_reference="sbx_1") for _ in range(8)], at=NOW)
-        meet(monkeypatch, captures._Batch, "decide", parties=8)
+        meet_before(monkeypatch, captures._Batch, "decide")
 
     @pytest.mark.usefixtures("_one_capture_under_eight_events")
     def test_eight_workers_with_the_same_capture_apply_it_once(self) -> None:
@@ -334,7 +317,7 @@ class TestWorkers:
     def _twenty_captures(self, monkeypatch: pytest.MonkeyPatch) -> None:
         offer = an_offer()
         store_notices([captured(buy(offer)) for _ in range(20)], at=NOW)
-        meet(monkeypatch, captures, "apply")
+        meet_before(monkeypatch, captures, "apply")
 
     @staticmethod
     def apply_ten() -> int:
@@ -361,7 +344,7 @@ class TestWorkers:
         payment = buy(an_offer())
         provider.pay(payment)
         tell(captured(payment, amount_fen=1))
-        meet(monkeypatch, refund_sending.audit, "record")
+        meet_before(monkeypatch, refund_sending.audit, "record")
         return Refund.objects.get()
 
     @staticmethod

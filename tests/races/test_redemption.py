@@ -16,7 +16,7 @@ from django.db import IntegrityError, OperationalError, transaction
 
 from config.kernel.pipeline import Cursor, Send
 from tests.factories import NOW
-from tests.races.at_once import at_once
+from tests.races.at_once import Meeting, at_once
 from tests.races.squeezed import squeeze
 from tests.vouchers import counters
 from tests.vouchers.counters import Counter
@@ -408,13 +408,13 @@ def test_without_the_order_two_clerks_wait_for_each_other_for_ever(
     counter: Counter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = sorted(voucher.code for voucher in counter.vouchers(counter.terms(**CARD), count=2))
-    has_one, in_turn = threading.Barrier(2), threading.local()
+    has_one, in_turn = Meeting(), threading.local()
     real = voucher_locks.send_lock
 
     def as_typed(send: Send, codes: Iterable[tuple[UUID, str]]) -> Cursor:
         first, second = sorted(codes, reverse=in_turn.reverse)
         real(send, [first]).fetchall()
-        has_one.wait(10)
+        has_one.come()
         return real(send, [second])
 
     def clerk(*, reverse: bool) -> Callable[[], Redeemed]:

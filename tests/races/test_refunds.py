@@ -15,7 +15,7 @@ from orders.services.issuing import issue_paid
 from orders.services.refunds import RefundAnswer, request_refund
 from tests.factories import NOW
 from tests.orders import paid
-from tests.races.at_once import at_once
+from tests.races.at_once import Meeting, at_once, meet_after, meet_before
 from vouchers.errors import VoucherRefunded
 from vouchers.models import Voucher
 from vouchers.services import returns
@@ -56,11 +56,11 @@ def test_copies_of_one_request_get_one_answer(vouchers: list[Voucher]) -> None:
 def test_control_a_look_before_the_lock_misses_the_first_answer(
     vouchers: list[Voucher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock, both_looked, looked = returns.lock_of_customer, threading.Barrier(2), set[int]()
+    lock, both_looked, looked = returns.lock_of_customer, Meeting(), set[int]()
 
     def look_first(**named: Any) -> Voucher:
         if threading.get_ident() in looked:
-            both_looked.wait(10)
+            both_looked.come()
             return lock(**named)
         looked.add(threading.get_ident())
         return Voucher.objects.get(pk=named["voucher_id"])
@@ -83,13 +83,7 @@ def test_one_key_for_two_vouchers_at_once_is_a_conflict_for_one(vouchers: list[V
 
 
 def both_mark_before_either_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    finish, both_marked = returns.finish_refund, threading.Barrier(2)
-
-    def finish_and_wait(**named: Any) -> None:
-        finish(**named)
-        both_marked.wait(10)
-
-    monkeypatch.setattr(returns, "finish_refund", finish_and_wait)
+    meet_after(monkeypatch, returns, "finish_refund")
 
 
 def test_of_the_last_two_refunds_the_later_one_sees_the_earlier(
@@ -112,13 +106,7 @@ def test_control_without_the_purchases_lock_neither_sees_the_other(
     both_mark_before_either_counts(monkeypatch)
     unlocked = refund_finishing.LOCK_PURCHASES.replace("FOR NO KEY UPDATE OF purchase", "")
     monkeypatch.setattr(refund_finishing, "LOCK_PURCHASES", unlocked)
-    as_jsonb, both_counted = refund_finishing.as_jsonb, threading.Barrier(2)
-
-    def write_after_both_counted(rows: list[dict[str, Any]]) -> str:
-        both_counted.wait(10)
-        return as_jsonb(rows)
-
-    monkeypatch.setattr(refund_finishing, "as_jsonb", write_after_both_counted)
+    meet_before(monkeypatch, refund_finishing, "as_jsonb")  # both have counted
 
     assert at_once(*(finishing(voucher) for voucher in vouchers)) == [None, None]
 

@@ -4,7 +4,6 @@ import asyncio
 import re
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +19,7 @@ from orders.services.selling import SellRequest, Sold, sell_batch
 from tests import factories
 from tests.factories import NOW
 from tests.orders.test_selling import codes, wants
-from tests.races.at_once import at_once
+from tests.races.at_once import at_once, meet_before
 from vouchers.models import CustomerAllowance, Offer
 from vouchers.services import offer_counters
 
@@ -47,17 +46,9 @@ def said(answers: list[Any]) -> list[str]:
     )
 
 
-def decide_together(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+def decide_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody has decided before anybody writes, as far as the locks let them."""
-    everybody = threading.Barrier(count)
-    write = selling._Sale.write
-
-    def write_later(sale: selling._Sale) -> None:
-        with suppress(threading.BrokenBarrierError):
-            everybody.wait(0.7)
-        write(sale)
-
-    monkeypatch.setattr(selling._Sale, "write", write_later)
+    meet_before(monkeypatch, selling._Sale, "write")
 
 
 def without_lock(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +58,7 @@ def without_lock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_last_unit_has_one_buyer(offer: Offer, monkeypatch: pytest.MonkeyPatch) -> None:
-    decide_together(monkeypatch, 4)
+    decide_together(monkeypatch)
 
     answers = at_once(*[selling_of(wants(offer)) for _ in range(4)])
 
@@ -77,7 +68,7 @@ def test_the_last_unit_has_one_buyer(offer: Offer, monkeypatch: pytest.MonkeyPat
 
 def test_without_the_offers_lock_two_are_promised_the_last_unit(offer: Offer, monkeypatch: pytest.MonkeyPatch) -> None:
     without_lock(monkeypatch)
-    decide_together(monkeypatch, 2)
+    decide_together(monkeypatch)
 
     answers = at_once(*[selling_of(wants(offer)) for _ in range(2)])
 
@@ -91,7 +82,7 @@ def test_without_lock_and_condition_only_the_constraint_is_left(offer: Offer, mo
     unconditional = offer_counters.MOVE_SOLD.replace("AND o.sold + k.n BETWEEN 0 AND o.allotment", "")
     assert unconditional != offer_counters.MOVE_SOLD
     monkeypatch.setattr(offer_counters, "MOVE_SOLD", unconditional)
-    decide_together(monkeypatch, 2)
+    decide_together(monkeypatch)
 
     answers = at_once(*[selling_of(wants(offer)) for _ in range(2)])
 
@@ -102,7 +93,7 @@ def test_without_lock_and_condition_only_the_constraint_is_left(offer: Offer, mo
 def test_a_customers_limit_holds_over_two_devices(offer: Offer, monkeypatch: pytest.MonkeyPatch) -> None:
     Offer.objects.update(allotment=10)
     customer = uuid4()
-    decide_together(monkeypatch, 2)
+    decide_together(monkeypatch)
 
     answers = at_once(*[selling_of(wants(offer, customer_id=customer, quantity=2)) for _ in range(2)])
 
@@ -114,7 +105,7 @@ def test_without_the_offers_lock_two_devices_pass_the_limit(offer: Offer, monkey
     Offer.objects.update(allotment=10)
     customer = uuid4()
     without_lock(monkeypatch)
-    decide_together(monkeypatch, 2)
+    decide_together(monkeypatch)
 
     at_once(*[selling_of(wants(offer, customer_id=customer, quantity=2)) for _ in range(2)])
 
@@ -123,7 +114,7 @@ def test_without_the_offers_lock_two_devices_pass_the_limit(offer: Offer, monkey
 
 def test_the_same_request_twice_at_once_is_sold_once(offer: Offer, monkeypatch: pytest.MonkeyPatch) -> None:
     request = wants(offer)
-    decide_together(monkeypatch, 2)
+    decide_together(monkeypatch)
 
     first, second = at_once(selling_of(request), selling_of(request))
 
@@ -136,7 +127,7 @@ def test_one_key_for_two_offers_at_once_is_sold_once(offer: Offer, monkeypatch: 
     other = factories.offer(offer.terms, allotment=1)
     request = wants(offer)
     twin = wants(other, customer_id=request.customer_id, request_id=request.request_id)
-    decide_together(monkeypatch, 2)
+    decide_together(monkeypatch)
 
     answers = at_once(selling_of(request), selling_of(twin))
 
@@ -152,7 +143,7 @@ def test_without_on_conflict_the_loser_meets_an_error(offer: Offer, monkeypatch:
     strict = selling.ACCEPT.replace("ON CONFLICT (customer_id, request_id) DO NOTHING", "")
     assert strict != selling.ACCEPT
     monkeypatch.setattr(selling, "ACCEPT", strict)
-    decide_together(monkeypatch, 2)
+    decide_together(monkeypatch)
 
     assert said(at_once(selling_of(request), selling_of(twin))) == ["IntegrityError", "sold"]
 

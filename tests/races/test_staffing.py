@@ -1,55 +1,32 @@
 """Acts on one brand's people follow each other."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable
 
 import pytest
-from django.db import connection
 
 from config.kernel.caller import Caller, CallerKind
-from stores.errors import LastOwner
 from stores.models import Brand, Staff
 from stores.services import brands, staffing, trail
 from tests import factories
 from tests.factories import NOW
+from tests.races.at_once import at_once, meet_after
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
 
 def two_owners_end_each_other(brand: Brand) -> list[str]:
     first, second = (factories.staff(brand, role="owner") for _ in range(2))
-    start = threading.Barrier(2)
 
-    def end(by: Staff, whom: Staff) -> str:
-        try:
-            start.wait(timeout=10)
-            staffing.end(staff_id=whom.id, by=Caller(kind=CallerKind.STAFF, id=by.user_id), at=NOW)
-        except LastOwner as refusal:
-            return refusal.code
-        finally:
-            connection.close()
-        return "ended"
+    def ending(by: Staff, whom: Staff) -> Callable[[], Staff]:
+        caller = Caller(kind=CallerKind.STAFF, id=by.user_id)
+        return lambda: staffing.end(staff_id=whom.id, by=caller, at=NOW)
 
-    with ThreadPoolExecutor(2) as threads:
-        return sorted(threads.map(end, (first, second), (second, first)))
-
-
-def both_look_before_either_writes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pause between the look at the other owners and the commit; whoever holds no lock is met there."""
-    looked = threading.Barrier(2)
-    leave = trail.leave
-
-    def slow(*args: object, **fields: object) -> None:
-        leave(*args, **fields)  # type: ignore[arg-type]
-        with suppress(threading.BrokenBarrierError):  # the other one waits for the lock
-            looked.wait(timeout=0.5)
-
-    monkeypatch.setattr(trail, "leave", slow)
+    answers = at_once(ending(first, second), ending(second, first))
+    return sorted("ended" if isinstance(answer, Staff) else answer.code for answer in answers)
 
 
 def test_two_owners_who_end_each_other_leave_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    both_look_before_either_writes(monkeypatch)
+    meet_after(monkeypatch, trail, "leave")  # between the look at the other owners and the commit
     brand = factories.brand()
 
     assert two_owners_end_each_other(brand) == ["ended", "last_owner"]
@@ -58,7 +35,7 @@ def test_two_owners_who_end_each_other_leave_one(monkeypatch: pytest.MonkeyPatch
 
 def test_without_the_lock_on_the_brand_nobody_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control."""
-    both_look_before_either_writes(monkeypatch)
+    meet_after(monkeypatch, trail, "leave")  # between the look at the other owners and the commit
     monkeypatch.setattr(brands, "lock", lambda brand_id: Brand.objects.get(id=brand_id))
     brand = factories.brand()
 

@@ -1,12 +1,11 @@
 """Acts on a session against sales and against each other; each guard is taken away once and must be missed."""
 
 import threading
-import time
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, transaction
 
 from livestream.models import Listing, LiveSession
 from livestream.services import listings, sessions
@@ -15,9 +14,10 @@ from tests import factories
 from tests.factories import NOW
 from tests.livestream.conftest import OPERATOR
 from tests.orders.test_selling import codes, wants
-from tests.races.at_once import at_once
+from tests.races.at_once import Meeting, at_once
 from tests.races.squeezed import squeeze
 from tests.races.test_selling import selling_of, without_lock
+from tests.races.waiting import LIMIT_SECONDS, Watch, this_backend, until
 from vouchers.models import Offer
 from vouchers.services import session_offers
 
@@ -126,43 +126,28 @@ def test_control_a_sale_that_reads_before_it_locks_sells_after_the_pause(
 
 def close_while_both_are_sold(session: LiveSession, lower: Offer, higher: Offer) -> list[Any]:
     """A batch with both offers and the close of their session, both kept waiting for ``lower`` at first."""
-    held, both_wait = threading.Event(), threading.Event()
+    held, both_wait, holder = threading.Event(), Meeting(), list[int]()
 
     def hold() -> None:
         with transaction.atomic():
             Offer.objects.select_for_update(no_key=True).get(pk=lower.pk)
+            holder.append(this_backend())
             held.set()
-            until = time.monotonic() + 10
-            while waiting_for_locks() < 2:
-                assert time.monotonic() < until, "the two never met"
-                time.sleep(0.02)
-            both_wait.set()
+            both_wait.come()
 
     def close() -> Any:
-        assert held.wait(10)
-        while waiting_for_locks() < 1:  # the batch stands first in line
-            time.sleep(0.02)
+        assert held.wait(LIMIT_SECONDS)
+        with Watch() as watch:
+            until(lambda: bool(watch.waiting_for(holder)), otherwise="the batch does not stand first in line")
         return sessions.close(session=session, by=OPERATOR, at=NOW)
 
     def sell() -> Any:
-        assert held.wait(10)
+        assert held.wait(LIMIT_SECONDS)
         return sell_batch([wants(lower), wants(higher)], provider="sandbox", at=NOW)
 
-    _, closed, sold = at_once(hold, close, sell)
-    assert both_wait.is_set()
+    holding, closed, sold = at_once(hold, close, sell)
+    assert holding is None
     return [closed, sold]
-
-
-def waiting_for_locks() -> int:
-    with connection.cursor() as cursor:
-        # A transaction sees who is there as it was at its first look, and a thread may come after that.
-        cursor.execute("SELECT pg_stat_clear_snapshot()")
-        cursor.execute(
-            "SELECT count(DISTINCT lock.pid) FROM pg_locks lock JOIN pg_stat_activity busy ON busy.pid = lock.pid"
-            " WHERE busy.datname = current_database() AND NOT lock.granted"
-        )
-        (count,) = cursor.fetchone()
-    return int(count)
 
 
 def two_listed(session: LiveSession) -> list[Offer]:

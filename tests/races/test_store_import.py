@@ -15,8 +15,7 @@ from stores.services import brands, menu_import, store_import
 from stores.services.store_import import Reading
 from tests import factories
 from tests.factories import NOW
-from tests.races.at_once import at_once
-from tests.races.waiting import Meeting
+from tests.races.at_once import Meeting, at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
@@ -37,7 +36,7 @@ def menu_of(brand: Brand) -> Any:
 
 
 def twice_at_once(brand: Brand, take_over: Import, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    record, written = audit.record, Meeting(2)
+    record, written = audit.record, Meeting()
 
     def together(**entry: Any) -> None:
         record(**entry)

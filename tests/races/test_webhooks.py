@@ -1,15 +1,10 @@
 """Subscribing, dispatching and delivering at the same moment lose nothing and double nothing."""
 
-import threading
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TypeVar
 from uuid import uuid4
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from config.kernel import outbox
 from config.kernel.caller import Caller, CallerKind
@@ -19,20 +14,14 @@ from stores.services import trail, webhook_calls, webhook_delivery, webhook_disp
 from stores.services.webhook_calls import Call, Outcome
 from tests import factories
 from tests.factories import NOW
+from tests.races.at_once import GATE, at_once, at_once_through_the_gate
+from tests.races.squeezed import squeeze
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
 URL = "https://hooks.example.com/"
 PROGRAM = Caller(kind=CallerKind.API_CLIENT, id=uuid4())
 SECOND = timedelta(seconds=1)
-T = TypeVar("T")
-
-
-def own_connection(act: Callable[[], T]) -> T:
-    try:
-        return act()
-    finally:
-        connection.close()
 
 
 def subscribe(brand: Brand) -> webhooks.Subscribed:
@@ -47,24 +36,14 @@ def announce(brand: Brand) -> None:
 def dispatched_while_a_subscription_is_not_yet_committed(monkeypatch: pytest.MonkeyPatch) -> int:
     """How many deliveries the new subscription has of a message announced after it began."""
     brand = factories.brand()
-    written, go = threading.Event(), threading.Event()
-    leave = trail.leave
 
-    def slow(*args: object, **fields: object) -> None:
-        leave(*args, **fields)  # type: ignore[arg-type]
-        written.set()
-        assert go.wait(10)
-
-    monkeypatch.setattr(trail, "leave", slow)
-    with ThreadPoolExecutor(2) as threads:
-        subscribing = threads.submit(own_connection, lambda: subscribe(brand))
-        assert written.wait(10)
+    def announced_and_dispatched() -> int:
         announce(brand)
-        dispatching = threads.submit(own_connection, lambda: webhook_dispatch.dispatch(limit=100, at=NOW + 2 * SECOND))
-        time.sleep(0.5)
-        go.set()
-        subscribing.result(10)
-        assert dispatching.result(10) == 1
+        return webhook_dispatch.dispatch(limit=100, at=NOW + 2 * SECOND)
+
+    dispatching = squeeze(monkeypatch, trail, "leave", announced_and_dispatched)
+    subscribe(brand)
+    assert dispatching.answer() == 1
     return WebhookDelivery.objects.count()
 
 
@@ -84,19 +63,14 @@ def test_dispatchers_at_once_share_the_messages() -> None:
     subscribe(brand)
     for _ in range(200):
         announce(brand)
-    start = threading.Barrier(4)
 
     def dispatch_all() -> int:
-        start.wait(10)
         done = 0
         while count := webhook_dispatch.dispatch(limit=10, at=NOW + 2 * SECOND):
             done += count
         return done
 
-    with ThreadPoolExecutor(4) as threads:
-        counts = [each.result(30) for each in [threads.submit(own_connection, dispatch_all) for _ in range(4)]]
-
-    assert sum(counts) == 200
+    assert sum(at_once(*[dispatch_all] * 4)) == 200
     assert WebhookDelivery.objects.count() == 200
     assert not OutboxMessage.objects.filter(dispatched_at__isnull=True).exists()
 
@@ -114,15 +88,8 @@ def calls_of_two_workers(monkeypatch: pytest.MonkeyPatch) -> int:
         return Outcome(status_code=200, error="")
 
     monkeypatch.setattr(webhook_calls, "post", post)
-    start = threading.Barrier(2)
-
-    def deliver() -> None:
-        start.wait(10)
-        webhook_delivery.deliver_due(limit=64, at=NOW + 3 * SECOND)
-
-    with ThreadPoolExecutor(2) as threads:
-        for each in [threads.submit(own_connection, deliver) for _ in range(2)]:
-            each.result(30)
+    acts = [lambda: webhook_delivery.deliver_due(limit=64, at=NOW + 3 * SECOND)] * 2
+    assert max(at_once_through_the_gate(*acts)) == 1
     return len(calls)
 
 
@@ -131,15 +98,15 @@ LOCKING = "FOR UPDATE SKIP LOCKED"
 
 def test_two_workers_send_a_delivery_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert LOCKING in webhook_delivery.CLAIM
-    slowly = webhook_delivery.CLAIM.replace(LOCKING, f"{LOCKING}) , pause AS (SELECT pg_sleep(0.5)", 1)
-    monkeypatch.setattr(webhook_delivery, "CLAIM", slowly.replace("FROM next WHERE", "FROM next, pause WHERE"))
+    held = webhook_delivery.CLAIM.replace(LOCKING, f"{LOCKING}), gate AS ({GATE}", 1)
+    monkeypatch.setattr(webhook_delivery, "CLAIM", held.replace("FROM next WHERE", "FROM next, gate WHERE"))
 
     assert calls_of_two_workers(monkeypatch) == 1
 
 
 def test_without_the_lock_both_send_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control."""
-    slowly = webhook_delivery.CLAIM.replace(LOCKING, ") , pause AS (SELECT pg_sleep(0.5)", 1)
-    monkeypatch.setattr(webhook_delivery, "CLAIM", slowly.replace("FROM next WHERE", "FROM next, pause WHERE"))
+    held = webhook_delivery.CLAIM.replace(LOCKING, f"), gate AS ({GATE}", 1)
+    monkeypatch.setattr(webhook_delivery, "CLAIM", held.replace("FROM next WHERE", "FROM next, gate WHERE"))
 
     assert calls_of_two_workers(monkeypatch) == 2

@@ -51,27 +51,3 @@ def until(true: Callable[[], bool], *, otherwise: str) -> None:
     while not true():
         assert time.monotonic() < end, otherwise
         time.sleep(0.005)
-
-
-class Meeting:
-    """
-    A place where so many acts meet before any goes on.
-
-    One that cannot come, because it waits for a lock of those who are there, is not waited for: with the guard
-    in place the acts pass one by one, without it all are here together, and both are certain.
-    """
-
-    def __init__(self, parties: int) -> None:
-        self._parties = parties
-        self._here: list[int] = []
-        self._is_over = False
-
-    def come(self) -> None:
-        self._here.append(this_backend())
-        with Watch() as watch:
-            until(lambda: self._is_over or self._all_accounted_for(watch), otherwise="the acts never met")
-        self._is_over = True
-
-    def _all_accounted_for(self, watch: Watch) -> bool:
-        here = len(self._here)
-        return here >= self._parties or here + len(watch.waiting_for(self._here)) >= self._parties
