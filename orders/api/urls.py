@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from orders.api.after_sale import DeskTimeline, OwnTimeline, Search
 from orders.api.order_board import AcceptOrder, CollectOrder, MakeOrder, OrderBoard, ReadyOrder, RejectOrder
 from orders.api.payments import PaymentAttempts, PaymentNotices
 from orders.api.purchases import PurchaseDetail, PurchaseList
@@ -15,6 +16,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("purchases/<str:purchase>", PurchaseDetail.as_view()),
     path("purchases/<str:purchase>/payment", PaymentAttempts.as_view()),
     path("payments/<str:provider>/notices", PaymentNotices.as_view()),
+    path("after-sale/search", Search.as_view()),
+    path("after-sale/vouchers/<str:voucher>", DeskTimeline.as_view()),
+    path("vouchers/<str:voucher>/timeline", OwnTimeline.as_view()),
     path("vouchers/<str:voucher>/use", UseVoucher.as_view()),
     path("vouchers/<str:voucher>/refund", VoucherRefunds.as_view()),
     path("refunds", RefundList.as_view()),

@@ -104,6 +104,9 @@ class Customer(PublicIdModel):
                 name="customer_phone_is_unique_in_its_brand",
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["brand", "phone_tail"], name="customer_by_phone_tail", condition=~Q(phone_tail="")),
+        ]
 
 
 class CustomerIdentity(models.Model):

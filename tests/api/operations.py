@@ -337,6 +337,9 @@ OPERATIONS: dict[str, Operation] = {
     "get_voucher_qr": customers(),
     "refund_voucher": customers(),
     "list_refunds": of(P.SERVE_CUSTOMERS),
+    "get_voucher_timeline": customers(),
+    "search_after_sale": of(P.SERVE_CUSTOMERS),
+    "get_after_sale_timeline": of(P.SERVE_CUSTOMERS),
     # the counter
     "prepare_redemption": at_store(P.REDEEM, lambda side, store: {"codes": [side.voucher.code]}, kinds=AT_COUNTER),
     "redeem": at_store(P.REDEEM, lambda side, store: {"codes": [side.voucher.code]}, kinds=AT_COUNTER, refused=404),

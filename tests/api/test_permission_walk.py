@@ -119,6 +119,8 @@ def call(
     is_other = target == "other_store"
     filled = re.sub(r"\{(\w+)\}", lambda found: side.named(found[1], path, is_other=is_other), path)
     named = {name: getattr(side, name).public_id for name in ("brand", "terms") if name in query}
+    if "q" in query:
+        named["q"] = side.voucher.public_id
     asked = f"?{urlencode(named)}" if named else ""
     body = operation.body(side, side.other_store if is_other else side.store) if operation.body else None
     headers = {**who.headers, "Idempotency-Key": str(uuid4())}

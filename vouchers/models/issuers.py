@@ -82,6 +82,11 @@ class IssuerVoucher(models.Model):
                 name="issuer_prices_are_by_use",
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["order_external_id"], name="issuer_voucher_by_order", condition=~Q(order_external_id="")
+            ),
+        ]
 
 
 class IssuerRedemption(models.Model):
