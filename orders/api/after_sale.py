@@ -14,8 +14,8 @@ from config.kernel.api.exceptions import language_of
 from config.kernel.api.schema import errors_of, only
 from config.kernel.api.strict import StrictSerializer, query_of
 from config.kernel.ids import parse
-from orders.happenings import SENTENCES, Happening
 from orders.queries import desk, timelines
+from orders.queries.happenings import SENTENCES, Happening
 from stores.errors import BrandNotFound, BrandRequired
 from stores.permissions import Permission
 from stores.phones import masked

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from config.kernel.ids import public
-from orders.happenings import Happening
 from orders.models import Payment, Purchase, Refund, StoreOrder, Surcharge
+from orders.queries.happenings import Happening
 from vouchers.models import Amendment, GrantBatch, Hold, Recall, Redemption, RedemptionRequest, UseEnding, Voucher
 
 ORDER_TIMES = (

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from orders.happenings import SENTENCES
 from orders.models import Refund
+from orders.queries.happenings import SENTENCES
 from orders.queries.timelines import timeline_of
 from orders.services import order_moves, refunds
 from orders.services.issuing import issue_paid

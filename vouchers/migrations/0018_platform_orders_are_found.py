@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('vouchers', '0016_one_index_for_open_vouchers'),
+        ('vouchers', '0017_terms_say_who_is_paid'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('stores', '0010_stock_is_switched_limited_or_counted'),
+        ('stores', '0012_entities_join_by_contract'),
     ]
 
     operations = [
