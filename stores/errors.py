@@ -54,6 +54,32 @@ class ApiClientNotFound(NotFound):
     en = "There is no such API client, or it is not yours."
 
 
+class ColourInvalid(Invalid):
+    code = "colour_invalid"
+    zh = "颜色格式不对，应为 # 加 6 位十六进制，例如 #0C6170"
+    en = "A colour is # and six hex digits, such as #0C6170."
+
+
+class SectionsInvalid(Invalid):
+    code = "sections_invalid"
+    zh = "页面栏目须从 {known} 中选择，不能重复，并且包含 listings"
+    en = "Sections are some of {known}, each once, and `listings` is one of them."
+
+
+class PictureRefused(Invalid):
+    """``reason`` in the details: ``empty``, ``not_a_picture``, ``too_many_pixels``, ``too_small``."""
+
+    code = "picture_refused"
+    zh = "图片不能用：请上传 PNG、JPEG 或 WebP，边长 32 至 6000 像素"
+    en = "This picture cannot be taken: PNG, JPEG or WebP of 32 to 6000 pixels a side, please. SVG is not taken."
+
+
+class PictureNotFound(NotFound):
+    code = "picture_not_found"
+    zh = "没有这张图片"
+    en = "The brand has no such picture."
+
+
 class SlugTaken(Conflict):
     code = "slug_taken"
     zh = "品牌标识 {slug} 已被使用"

@@ -36,7 +36,6 @@ class BrandList(serializers.Serializer[Any]):
 class BrandEdit(StrictSerializer):
     name = serializers.CharField(max_length=64, required=False)
     zone = serializers.CharField(max_length=48, required=False, help_text="IANA name; for stores that name none.")
-    theme = serializers.DictField(required=False)
 
 
 class MyBrands(APIView):
@@ -56,7 +55,7 @@ class MyBrands(APIView):
 class OneBrand(APIView):
     @extend_schema(
         operation_id="edit_brand",
-        summary="Change what the brand is called, its default zone or its looks",
+        summary="Change what the brand is called or its default zone",
         request=BrandEdit,
         responses={200: BrandAnswer, **errors_of(BrandNotFound, NotAllowed, ZoneUnknown)},
         auth=only("staffToken"),

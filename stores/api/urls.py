@@ -21,12 +21,15 @@ from stores.api import (
     staff,
     stock,
     stores,
+    themes,
     webhooks,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("brands/me", brands.MyBrands.as_view()),
     path("brands/<str:brand>", brands.OneBrand.as_view()),
+    path("brands/<str:brand>/theme", themes.BrandTheme.as_view()),
+    path("brands/<str:brand>/pictures/<str:kind>", themes.BrandPictures.as_view()),
     path("regions", regions.Regions.as_view()),
     path("regions/<str:region>", regions.OneRegion.as_view()),
     path("store-groups", groups.Groups.as_view()),

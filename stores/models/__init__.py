@@ -3,7 +3,7 @@ from stores.models.groups import StoreGroup, StoreGroupMember
 from stores.models.holidays import HolidayCalendar
 from stores.models.invitations import Invitation
 from stores.models.people import ApiClient, Customer, CustomerIdentity, Staff
-from stores.models.places import Brand, Region, SettlementEntity, Store, StoreEntity
+from stores.models.places import Brand, BrandPicture, Region, SettlementEntity, Store, StoreEntity
 from stores.models.products import (
     Option,
     OptionGroup,
@@ -21,6 +21,7 @@ __all__ = [
     "MOST_WRONG_TRIES",
     "ApiClient",
     "Brand",
+    "BrandPicture",
     "Customer",
     "CustomerIdentity",
     "CustomerSession",

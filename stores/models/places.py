@@ -9,7 +9,11 @@ from config.kernel.ids import PublicIdModel
 
 
 class Brand(PublicIdModel):
-    """A chain; everything below belongs to exactly one."""
+    """
+    A chain; everything below belongs to exactly one.
+
+    ``theme`` is what ``stores.services.theming`` derived from the brand's colours; empty: the shop's own looks.
+    """
 
     PREFIX: ClassVar[str] = "brd"
 
@@ -18,6 +22,31 @@ class Brand(PublicIdModel):
     zone = models.CharField(max_length=48, default="Asia/Shanghai")
     theme = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField()
+
+
+class BrandPicture(models.Model):
+    """One of a brand's pictures as its shop shows it: re-encoded by this site, named by its content's hash."""
+
+    class Kind(models.TextChoices):
+        LOGO = "logo"
+        MASCOT = "mascot"
+        HERO = "hero"
+
+    brand = models.ForeignKey(Brand, models.PROTECT, related_name="pictures")
+    kind = models.CharField(max_length=8, choices=Kind)
+    content = models.BinaryField()
+    content_hash = models.CharField(max_length=16)
+    width = models.PositiveSmallIntegerField()
+    height = models.PositiveSmallIntegerField()
+    set_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["brand", "kind"], name="brand_has_one_picture_of_a_kind"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["logo", "mascot", "hero"]), name="brand_picture_kind_is_known"
+            ),
+        ]
 
 
 class Region(PublicIdModel):

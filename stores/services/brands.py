@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import TypedDict
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
@@ -26,7 +26,6 @@ class BrandChanges(TypedDict, total=False):
 
     name: str
     zone: str
-    theme: dict[str, Any]
 
 
 def open_brand(
@@ -58,7 +57,7 @@ def open_brand(
 
 def edit(*, brand_id: UUID, changes: BrandChanges, by: Caller, at: datetime) -> Brand:
     """
-    Change what the brand is called, its default zone or its looks. Repeating changes nothing.
+    Change what the brand is called or its default zone. Repeating changes nothing.
 
     Raises:
         BrandNotFound, ZoneUnknown: as they say.

@@ -5,11 +5,14 @@ Permissions are the table's (stores/permissions.py, docs/permissions.md); this s
 operation asks for and where. An operation that is not here turns the walk red.
 """
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import uuid4
+
+from PIL import Image
 
 from config.kernel.caller import CallerKind
 from stores.permissions import APPOINTS, Permission, Role, roles_with, scopes_with
@@ -116,6 +119,13 @@ def plain(**fields: Any) -> Body:
     return lambda side, store: fields
 
 
+def picture() -> bytes:
+    """A small PNG."""
+    written = io.BytesIO()
+    Image.new("RGB", (64, 64), "#0C6170").save(written, "PNG")
+    return written.getvalue()
+
+
 def customers(body: Body | None = None) -> Operation:
     return Operation(CUSTOMERS, body=body)
 
@@ -127,6 +137,7 @@ def anybody(body: Body | None = None, **fields: Any) -> Operation:
 P = Permission
 ENDING = {"kinds": PEOPLE, "at_store": True, "refused": 404, "appoints": Role.CLERK}
 CSV = {"media_type": "text/csv"}
+BYTES = {"media_type": "application/octet-stream"}
 
 OPERATIONS: dict[str, Operation] = {
     # accounts
@@ -135,6 +146,9 @@ OPERATIONS: dict[str, Operation] = {
     # brands and places
     "my_brands": Operation(SIGNED_IN),
     "edit_brand": of(P.EDIT_BRAND, plain(name="青屿茶"), kinds=PEOPLE),
+    "set_theme": of(P.EDIT_BRAND, plain(seed="#0C6170"), kinds=PEOPLE),
+    "set_brand_picture": of(P.EDIT_BRAND, lambda side, store: picture(), kinds=PEOPLE, **BYTES),
+    "take_brand_picture_away": of(P.EDIT_BRAND, kinds=PEOPLE, lacks="picture_not_found"),
     "list_regions": of(P.VIEW_STORES),
     "add_region": of(
         P.EDIT_STORES, lambda side, store: {"brand": side.brand.public_id, "code": code(), "name": "杭州"}

@@ -136,6 +136,8 @@ def call(
 def _content(body: Any, media_type: str) -> tuple[bytes, str]:
     if body is None:
         return b"", "application/json"
+    if isinstance(body, bytes):
+        return body, media_type
     return (body.encode() if isinstance(body, str) else orjson.dumps(body)), media_type
 
 

@@ -184,8 +184,8 @@ class Side:
 
     def named(self, name: str, path: str, *, is_other: bool) -> str:
         """What ``{name}`` in ``path`` is filled with."""
-        if name in ("provider", "issuer"):
-            return {"provider": "sandbox", "issuer": "douyin"}[name]
+        if name in ("provider", "issuer", "kind"):
+            return {"provider": "sandbox", "issuer": "douyin", "kind": "logo"}[name]
         if path.startswith("/api/v1/issuers/") and name == "product":
             return "p-1"
         return self.row(name, path, is_other=is_other).public_id
