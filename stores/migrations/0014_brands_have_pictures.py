@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('stores', '0011_customers_sign_in_by_phone_code'),
+        ('stores', '0013_customers_are_found_by_phone_end'),
     ]
 
     operations = [
