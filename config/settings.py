@@ -45,6 +45,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if IS_PRODUCTION else 0
 SECURE_SSL_REDIRECT = IS_PRODUCTION and os.environ.get("HEXIAO_PLAIN_HTTP", "0") != "1"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_PRODUCTION
 SESSION_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "config.pages.design.faults.stale_form"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
@@ -60,12 +61,15 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "django_htmx",
     "config.kernel",
     "config.accounts",
     "stores",
     "vouchers",
     "orders",
     "livestream",
+    "config.pages.design",
+    "config.pages.console",
 ]
 MIDDLEWARE = [
     "config.kernel.health.Health",
@@ -74,15 +78,24 @@ MIDDLEWARE = [
     "config.kernel.api.request_ids.RequestIdMiddleware",
     "config.kernel.content_security.ContentSecurityPolicy",
     "config.kernel.api.throttling.RateLimitHeaders",
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
 ]
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
-        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "config.pages.design.language.context",
+            ],
+            "builtins": ["config.pages.design.templatetags.ui"],
+        },
     }
 ]
 AUTH_USER_MODEL = "accounts.User"
@@ -98,8 +111,17 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "static_root"
-# Production collects its static files into the image; anywhere else they are found where they lie.
+# Production collects its static files, hashed and compressed, into the image; anywhere else they lie where they lie.
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+COLLECTS_STATIC = IS_PRODUCTION or sys.argv[1:2] == ["collectstatic"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "config.pages.design.storage.HashedFiles"
+        if COLLECTS_STATIC
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
 if not IS_PRODUCTION:
     STATIC_ROOT.mkdir(exist_ok=True)
 

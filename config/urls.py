@@ -12,8 +12,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("vouchers.api.urls")),
     path("api/v1/", include("orders.api.urls")),
     path("api/v1/", include("livestream.api.urls")),
+    path("", include("config.pages.design.urls")),
+    path("console/", include("config.pages.console.urls")),
 ]
-handler400 = "config.kernel.api.exceptions.bad_request"
-handler403 = "config.kernel.api.exceptions.permission_denied"
-handler404 = "config.kernel.api.exceptions.page_not_found"
-handler500 = "config.kernel.api.exceptions.server_error"
+handler400 = "config.pages.design.faults.bad_request"
+handler403 = "config.pages.design.faults.permission_denied"
+handler404 = "config.pages.design.faults.page_not_found"
+handler500 = "config.pages.design.faults.server_error"

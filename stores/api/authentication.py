@@ -12,13 +12,12 @@ from rest_framework.request import Request
 from config.accounts import tokens
 from config.kernel.caller import Caller, CallerKind
 from config.kernel.errors import NotSignedIn
-from stores.models import ApiClient, Device
+from stores.models import ApiClient
 from stores.queries import is_live
 from stores.services import api_clients, bearer_keys, devices
 
 REMEMBERED_SECONDS = 30
 REMEMBERED_AT_MOST = 1_024
-KEY_AT_MOST_CHARACTERS = 128
 
 
 class CallerAuthentication(BaseAuthentication):
@@ -108,18 +107,15 @@ known_keys = KnownKeys()
 
 
 def _device_of(key: str) -> Caller:
-    # Asked every time: a lost device has ended with the answer that says so.
-    kid, hashed = _parts_of(key)
-    device = Device.objects.filter(key_hash=hashed, ended_at=None).only("id", "brand_id").first()
-    if device is None or not hmac.compare_digest(bearer_keys.kid_of(device.id), kid):
+    device = devices.by_key(key)
+    if device is None:
         raise NotSignedIn
     return Caller(kind=CallerKind.DEVICE, id=device.id, brand_id=device.brand_id, device_id=device.id)
 
 
 def _parts_of(key: str) -> tuple[str, bytes]:
     """The kid of a key, and the hash of its secret."""
-    _, _, rest = key.partition("_")
-    kid, _, secret = rest.partition("_")
-    if len(key) > KEY_AT_MOST_CHARACTERS or not (kid and secret and key.isascii()):
+    parts = bearer_keys.parts_of(key)
+    if parts is None:
         raise NotSignedIn
-    return kid, bearer_keys.hash_of(secret)
+    return parts

@@ -4,6 +4,8 @@ import hashlib
 import secrets
 from uuid import UUID
 
+KEY_AT_MOST_CHARACTERS = 128
+
 
 def new_secret() -> str:
     return secrets.token_hex(32)
@@ -21,3 +23,12 @@ def kid_of(id: UUID) -> str:
 
 def key_of(prefix: str, id: UUID, secret: str) -> str:
     return f"{prefix}_{kid_of(id)}_{secret}"
+
+
+def parts_of(key: str) -> tuple[str, bytes] | None:
+    """The kid of a key and the hash of its secret; None where it is not of that shape."""
+    _, _, rest = key.partition("_")
+    kid, _, secret = rest.partition("_")
+    if len(key) > KEY_AT_MOST_CHARACTERS or not (kid and secret and key.isascii()):
+        return None
+    return kid, hash_of(secret)

@@ -1,5 +1,6 @@
 """Devices of a store: bound once, ended in one act; on them clerks switch by PIN."""
 
+import hmac
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -82,6 +83,22 @@ def end(*, device_id: UUID, by: Caller, at: datetime) -> Device:
             device.save(update_fields=["ended_at"])
             trail.leave("device.ended", device, brand_id=device.brand_id, by=by, at=at, details={})
         return device
+
+
+def by_key(key: str) -> Device | None:
+    """
+    The device whose key this is, with its store; None where it is nobody's, or has ended.
+
+    Asked every time: a lost device has ended with the answer that says so.
+    """
+    parts = bearer_keys.parts_of(key)
+    if parts is None:
+        return None
+    kid, hashed = parts
+    device = Device.objects.filter(key_hash=hashed, ended_at=None).select_related("store").first()
+    if device is None or not hmac.compare_digest(bearer_keys.kid_of(device.id), kid):
+        return None
+    return device
 
 
 def switch(*, device_id: UUID, user_id: UUID, pin: str, at: datetime) -> CounterSession:
