@@ -4,4 +4,9 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class HashedFiles(CompressedManifestStaticFilesStorage):
-    support_js_module_import_aggregation = True
+    """
+    Our modules do not import one another, so no import needs another name; htmx's own extensions, which
+    nothing here loads, name files that their package does not carry.
+    """
+
+    support_js_module_import_aggregation = False

@@ -8,12 +8,12 @@
 const RETRY_MS = [1000, 2000, 4000, 8000];
 const bar = () => document.getElementById("bar-offline");
 
-export function cookie(name) {
+function cookie(name) {
   const found = document.cookie.split("; ").find((one) => one.startsWith(`${name}=`));
   return found ? decodeURIComponent(found.slice(name.length + 1)) : "";
 }
 
-export function newKey() {
+function newKey() {
   // randomUUID is there under https only; a till may speak plain http in a shop's own network.
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 15) | 64;
@@ -95,7 +95,7 @@ on("configRequest", (event, { elt, headers, parameters, formData, verb }) => {
   if (elt.dataset.once) parameters.key = keyFor(elt, formData ?? new FormData(elt));
 });
 on("beforeRequest", (event, { elt }) => busy(elt, true));
-on("afterRequest", (event, { elt, successful, failed, xhr }) => {
+on("afterRequest", (event, { elt, xhr }) => {
   const lost = !xhr.status || [502, 503, 504].includes(xhr.status);
   if (lost && elt.matches?.("[data-retry]")) return again(elt);
   waiting.delete(elt);
@@ -186,3 +186,5 @@ tick();
 setInterval(tick, 1000);
 if (!navigator.onLine) unreached();
 arrive(document.body);
+
+window.hexiao = { cookie, newKey, reached, unreached };
