@@ -8,6 +8,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 WITH_ENGINES := $(PY) -m config.kernel.engines run --
+# Each worker has its own databases; for some of the tests, starting workers costs more than they save.
+ALL_CORES := --numprocesses logical --dist worksteal --max-worker-restart 0
 
 help:
 	@echo 'make demo          set up, run the main job, keep the site up (ARGS="--exit --orders 20000" to end)'
@@ -24,7 +26,7 @@ demo: .venv/base.stamp
 	@$(WITH_ENGINES) $(PY) manage.py demo $(ARGS)
 
 test: .venv/dev.stamp
-	@$(WITH_ENGINES) $(PY) -m pytest $(ARGS)
+	@$(WITH_ENGINES) $(PY) -m pytest $(or $(ARGS),$(ALL_CORES))
 
 bench: .venv/dev.stamp
 	@$(WITH_ENGINES) $(PY) -m tests.bench $(if $(ONLY),--only $(ONLY)) $(ARGS)

@@ -1,9 +1,14 @@
 """Fixtures that every test may name."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.db import connections
+from django.test import TransactionTestCase
+from pytest_django import DjangoDbBlocker
+
+from tests.databases import forget_rows, migrated_template
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -23,6 +28,19 @@ def _no_nudges(settings: object) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
-    """A request's 15 s are not for creating and dropping a whole database on a busy machine."""
-    connections["default"].settings_dict["OPTIONS"]["options"] = "-c statement_timeout=120s"
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: DjangoDbBlocker
+) -> None:
+    described = connections["default"].settings_dict
+    # A request's 15 s are not for creating and dropping a whole database on a busy machine.
+    described["OPTIONS"]["options"] = "-c statement_timeout=120s"
+    with django_db_blocker.unblock():
+        described["TEST"]["TEMPLATE"] = migrated_template()
+    described["TEST"]["MIGRATE"] = False  # the copy has them all
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_end_of_a_test_that_commits() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: forget_rows())
+        yield

@@ -1,0 +1,18 @@
+"""
+Loaded before the settings: a worker of ``pytest -n`` has a Redis database of its own.
+
+Its PostgreSQL database has pytest-django's suffix.
+"""
+
+import os
+from urllib.parse import parse_qs, urlsplit
+
+from config.kernel import engines
+
+REDIS_DATABASES = 16
+
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    shared = urlsplit(os.environ.get("REDIS_URL") or engines.redis_url())
+    taken = int(parse_qs(shared.query).get("db", ["0"])[0])
+    own = (taken + 1 + int(worker.removeprefix("gw"))) % REDIS_DATABASES
+    os.environ["REDIS_URL"] = shared._replace(query=f"db={own}").geturl()
