@@ -20,21 +20,24 @@ log = logging.getLogger(__name__)
 CODE_LENGTH = 24
 
 
-def look_up(*, brand_id: UUID, store_id: UUID, text: str, at: datetime) -> list[Voucher]:
+def look_up(
+    *, brand_id: UUID, store_id: UUID, text: str, at: datetime, silent: set[str] | None = None
+) -> list[Voucher]:
     """
     The vouchers that a typed code or a scanned text names at the brand's platforms, taken in as they are now.
 
     Network, so never inside a transaction; each platform is asked until one knows the text. Safe to
-    repeat and to race: a certificate is one voucher however often it is shown.
+    repeat and to race: a certificate is one voucher however often it is shown. Those in ``silent`` are not waited
+    for; whoever proves silent joins them, so that several texts of one request cost its silence once.
 
     Raises:
         IssuerDoesNotAnswer: a platform was silent and no other knew it.
         IssuerProductUnknown: it is of a product that no deal is connected to.
     """
     names = dict(IssuerStore.objects.filter(store_id=store_id).values_list("issuer", "external_id"))
-    silent: str | None = None
+    silent = set() if silent is None else silent
     for account in IssuerAccount.objects.filter(brand_id=brand_id, ended_at__isnull=True).order_by("issuer"):
-        if account.issuer not in registry.KNOWN or account.issuer not in names:
+        if account.issuer not in registry.KNOWN or account.issuer not in names or account.issuer in silent:
             continue
         assert not connection.in_atomic_block, "no network inside a transaction"
         try:
@@ -43,12 +46,12 @@ def look_up(*, brand_id: UUID, store_id: UUID, text: str, at: datetime) -> list[
             )
         except IssuerSilent as silence:
             log.warning("%s did not say whose a code is: %s", account.issuer, silence)
-            silent = account.issuer
+            silent.add(account.issuer)
             continue
         if found:
             return take_in(brand_id=brand_id, issuer=account.issuer, certificates=found, at=at)
     if silent:
-        raise errors.IssuerDoesNotAnswer(issuer=silent)
+        raise errors.IssuerDoesNotAnswer(issuer=min(silent))
     return []
 
 

@@ -21,14 +21,17 @@ def prepare(*, store: ClerkStore, codes: Sequence[str], bill_fen: int | None, at
     itself (IssuerDoesNotAnswer, IssuerProductUnknown) beside the others. Never inside a transaction.
     """
     shown: list[Prepared] = []
+    silent: set[str] = set()
     for one in counter.prepare(store=store, codes=codes, bill_fen=bill_fen, at=at):
-        shown += [one] if one.voucher else _elsewhere(one, store, bill_fen, at=at)
+        shown += [one] if one.voucher else _elsewhere(one, store, bill_fen, silent, at=at)
     return shown
 
 
-def _elsewhere(one: Prepared, store: ClerkStore, bill_fen: int | None, *, at: datetime) -> list[Prepared]:
+def _elsewhere(
+    one: Prepared, store: ClerkStore, bill_fen: int | None, silent: set[str], *, at: datetime
+) -> list[Prepared]:
     try:
-        found = _found(store, one.code, at=at)
+        found = _found(store, one.code, silent, at=at)
     except (errors.IssuerDoesNotAnswer, errors.IssuerProductUnknown) as unanswered:
         return [replace(one, refusal=unanswered)]
     return _judged(found, store, bill_fen, at=at) if found else [one]
@@ -45,14 +48,14 @@ def prepare_qr(*, store: ClerkStore, text: str, bill_fen: int | None, at: dateti
     try:
         return counter.prepare_qr(store=store, text=text, bill_fen=bill_fen, at=at)
     except errors.QrNotOurs as not_ours:
-        if found := _found(store, text, at=at):
+        if found := _found(store, text, set(), at=at):
             return _judged(found, store, bill_fen, at=at)
         raise not_ours from None
 
 
-def _found(store: ClerkStore, text: str, *, at: datetime) -> list[Voucher]:
+def _found(store: ClerkStore, text: str, silent: set[str], *, at: datetime) -> list[Voucher]:
     try:
-        return issuer_import.look_up(brand_id=store.brand_id, store_id=store.store_id, text=text, at=at)
+        return issuer_import.look_up(brand_id=store.brand_id, store_id=store.store_id, text=text, at=at, silent=silent)
     except errors.IssuerDoesNotAnswer as silence:
         # What it told of before is better than nothing; redeeming asks again.
         return _known(store, text, silence)
