@@ -51,6 +51,8 @@ app.conf.beat_schedule = {
     "expire-due": every(30, "vouchers.expire_due", "issue"),
     "ask-issuers": every(5, "vouchers.ask_issuers", "outside"),
     "release-overdue": every(5, "vouchers.release_overdue", "issue"),
+    "settle": every(5, "orders.settle", "stock"),
+    "close-accounts": every(600, "orders.close_accounts", "stock"),
     "fold-transfers": every(5, "orders.fold_transfers", "issue"),
     "close-due-offers": every(5, "vouchers.close_due_offers", "issue"),
     "close-due-sessions": every(5, "livestream.close_due_sessions", "issue"),

@@ -165,3 +165,48 @@ class NoStoreTakesItNow(Conflict):
     code = "no_store_takes_it_now"
     zh = "附近没有正在营业且可用这张券的门店"
     en = "No store near you is open and takes this voucher now."
+
+
+# --- settlement ------------------------------------------------------------------------------------
+
+
+class UseNotSettled(Conflict):
+    code = "use_not_settled"
+    zh = "这次核销还可以撤销，请直接撤销"
+    en = "This use can still be undone, which gives all of it back; undo it instead."
+
+
+class NothingPaidHere(Conflict):
+    code = "nothing_paid_here"
+    zh = "这张券没有付过钱，没有可退的金额"
+    en = "Nothing was paid for this use, so there is nothing to give back."
+
+
+class AfterUseTooMuch(Invalid):
+    code = "after_use_too_much"
+    zh = "最多还能退 {most_fen} 分"
+    en = "At most {most_fen} fen are left to give back for this use."
+
+
+class MonthNotOver(Conflict):
+    code = "month_not_over"
+    zh = "{month} 还没有结束，不能结账"
+    en = "{month} is not over yet."
+
+
+class EarlierMonthOpen(Conflict):
+    code = "earlier_month_open"
+    zh = "请先给 {month} 结账"
+    en = "Close {month} first: months are closed in their order."
+
+
+class MonthHasOpenWork(Conflict):
+    code = "month_has_open_work"
+    zh = "该月还有 {waiting} 笔没有结算，稍后再结账"
+    en = "{waiting} things of that month are not settled yet. Try again later."
+
+
+class CashRuleStands(Conflict):
+    code = "cash_rule_stands"
+    zh = "已经开始的营业日不能改规则"
+    en = "A rule holds from a business day that has not begun yet, and once from each day on."

@@ -10,11 +10,14 @@ from orders.services import (
     draining,
     folding,
     issuing,
+    month_close,
     notices,
     order_sweeps,
     recalls,
     refund_sending,
     refunds,
+    settling,
+    settling_cash,
     surcharge_endings,
     unpaid,
 )
@@ -62,6 +65,21 @@ def sweep_store_orders() -> None:
         for _ in range(BATCHES_AT_MOST):
             if not sweep(limit=100, at=timezone.now()):
                 break
+
+
+@shared_task(name="orders.settle")
+def settle() -> None:
+    """Everybody paid for what can no longer be undone: uses, surcharges, cash of store orders."""
+    for part in (settling.settle_uses, settling_cash.settle_surcharges, settling_cash.settle_order_cash):
+        for _ in range(BATCHES_AT_MOST):
+            if not part(limit=1_000, at=timezone.now()):
+                break
+
+
+@shared_task(name="orders.close_accounts")
+def close_accounts() -> None:
+    """The last statements of stores that closed; those whose day is not over are found again tomorrow."""
+    month_close.close_accounts_of_closed_stores(limit=100, at=timezone.now())
 
 
 @shared_task(name="orders.fold_transfers")

@@ -22,6 +22,8 @@ TOPICS = {
     "orders.confirmed": "An order at a store is paid and has its pick-up number.",
     "orders.moved": "An order at a store was accepted, is being made, is ready, or was collected or left.",
     "orders.undone": "An order at a store was cancelled or rejected; vouchers, stock and money go back.",
+    "statements.month_closed": "A month's statements are frozen; what still comes for it is booked after it.",
+    "statements.store_closed": "A store that closed has its last statement.",
     "staff.appointed": "Somebody was given a role, by appointment or by accepting an invitation.",
     "staff.ended": "Roles ended: one of hers, or all because she left.",
 }

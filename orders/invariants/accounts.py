@@ -114,6 +114,21 @@ INVARIANT = Invariant(
                     SELECT brand_id, 'till', -amount_fen
                     FROM {surcharges} AS surcharge WHERE status = 'paid' AND way = 'till'
                     UNION ALL
+                    SELECT line.brand_id, side.kind, side.fen
+                    FROM {settlements} AS line,
+                         LATERAL (VALUES
+                            ('redeemed', CASE line.source_kind WHEN 'redemption' THEN -line.paid_fen END),
+                            ('surcharges', CASE line.source_kind WHEN 'surcharge' THEN -line.paid_fen END),
+                            ('store_order_cash', CASE line.source_kind WHEN 'store_order' THEN -line.paid_fen END),
+                            ('till', line.till_fen),
+                            ('brand_share', line.brand_fen),
+                            ('entity_payable', line.entity_fen - line.till_fen),
+                            ('promoter_payable', line.promoter_fen),
+                            ('agency_payable', line.provider_fen),
+                            ('platform_receivable', line.platform_fen)
+                         ) AS side(kind, fen)
+                    WHERE side.fen IS NOT NULL
+                    UNION ALL
                     SELECT paid.brand_id, side.kind, side.fen
                     FROM {store_orders} AS paid,
                          LATERAL (VALUES

@@ -17,6 +17,7 @@ from orders.invariants import (
     inventory,
     purchases,
     references,
+    settlement,
     slices,
     stock,
     store_orders,
@@ -51,7 +52,7 @@ def silent(invariant: Invariant, results: Sequence[Result]) -> None:
 
 
 def invariants() -> tuple[Invariant, ...]:
-    """What is audited, in the order of docs/ledger.md. I7 comes with settlement."""
+    """What is audited, in the order of docs/ledger.md."""
     return (
         stock.INVARIANT,
         purchases.SOLD_ONCE,
@@ -59,6 +60,7 @@ def invariants() -> tuple[Invariant, ...]:
         vouchers.INVARIANT,
         accounts.INVARIANT,
         conservation.INVARIANT,
+        settlement.INVARIANT,
         inventory.INVARIANT,
         store_orders.INVARIANT,
         trail.INVARIANT,

@@ -117,14 +117,14 @@ INVARIANT = Invariant(
             FROM {refunds} AS refund
             LEFT JOIN {transfers} AS begun ON begun.source_id = refund.id
                 AND begun.kind IN ('unwanted_capture', 'refund_unused', 'refund_expired', 'surcharge_refund',
-                                   'refund_order')
+                                   'refund_order', 'after_use_refund')
             LEFT JOIN {transfers} AS paid ON paid.source_id = refund.id AND paid.kind = 'refund_paid'
             """,
             {
                 "refund_is_posted": (
                     "begun_fen = amount_fen AND kind = CASE source_kind WHEN 'voucher' THEN 'refund_unused'"
                     " WHEN 'expired_voucher' THEN 'refund_expired' WHEN 'surcharge' THEN 'surcharge_refund'"
-                    " WHEN 'store_order' THEN 'refund_order'"
+                    " WHEN 'store_order' THEN 'refund_order' WHEN 'after_use' THEN 'after_use_refund'"
                     " ELSE source_kind END"
                 ),
                 "paid_refund_is_posted": "paid_fen = CASE WHEN status = 'succeeded' THEN amount_fen ELSE 0 END",
@@ -171,7 +171,8 @@ INVARIANT = Invariant(
             "transfers",
             """
             SELECT transfer.id AS transfer, transfer.kind, transfer.source_kind, transfer.source_id AS source,
-                   coalesce(payment.id, purchase.id, redemption.id, refund.id, surcharge.id, transfer_of_use.source_id)
+                   coalesce(payment.id, purchase.id, redemption.id, refund.id, surcharge.id, settlement.id,
+                            transfer_of_use.source_id)
                    IS NOT NULL AS has_source
             FROM {transfers} AS transfer
             LEFT JOIN {payments} AS payment
@@ -184,6 +185,8 @@ INVARIANT = Invariant(
                 ON transfer.source_kind = 'refund' AND refund.id = transfer.source_id
             LEFT JOIN {surcharges} AS surcharge
                 ON transfer.source_kind = 'surcharge' AND surcharge.id = transfer.source_id
+            LEFT JOIN {settlements} AS settlement
+                ON transfer.source_kind = 'settlement' AND settlement.id = transfer.source_id
             LEFT JOIN (SELECT lpad(to_hex(id), 32, '0')::uuid AS source_id FROM {endings} AS ending) AS transfer_of_use
                 ON transfer.source_kind = 'use_ending' AND transfer_of_use.source_id = transfer.source_id
             """,

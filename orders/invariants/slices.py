@@ -24,6 +24,7 @@ TABLES = {
     "endings": "vouchers_useending",
     "holds": "vouchers_hold",
     "surcharges": "orders_surcharge",
+    "settlements": "orders_settlement",
 }
 
 TOUCHED = """
@@ -78,6 +79,7 @@ NARROWED = {
     " ON whole.voucher_id = slice_vouchers.id",
     "holds": "SELECT whole.* FROM slice_vouchers JOIN vouchers_hold whole ON whole.voucher_id = slice_vouchers.id",
     "surcharges": "SELECT whole.* FROM slice_surcharges JOIN orders_surcharge whole USING (id)",
+    "settlements": "SELECT whole.* FROM slice_sources JOIN orders_settlement whole USING (id)",
 }
 assert NARROWED.keys() == TABLES.keys()
 
@@ -151,6 +153,7 @@ RELATED = {
     "sources": """
         SELECT id FROM slice_purchases
         UNION ALL SELECT id FROM slice_surcharges
+        UNION ALL SELECT id FROM slice_store_orders
         UNION ALL SELECT refund.id FROM slice_surcharges JOIN orders_refund refund
             ON refund.surcharge_id = slice_surcharges.id
         UNION ALL SELECT id FROM slice_redemptions

@@ -1,13 +1,14 @@
 from orders.models.ledger import Account, LedgerTransfer
 from orders.models.payments import Payment, PaymentNotice, Refund, RefundRequest
 from orders.models.purchases import Purchase
-from orders.models.settlement import ClosedStatement, Settlement, SettlementBooks, StoreStatement
+from orders.models.settlement import CashRule, ClosedStatement, Settlement, SettlementBooks, StoreStatement
 from orders.models.store_orders import AppliedVoucher, PickupCounter, StoreOrder, StoreOrderLine
 from orders.models.surcharges import Surcharge
 
 __all__ = [
     "Account",
     "AppliedVoucher",
+    "CashRule",
     "ClosedStatement",
     "LedgerTransfer",
     "Payment",

@@ -13,6 +13,7 @@ from config.kernel.ids import PublicIdModel
 from orders.models.purchases import Purchase
 from stores.models import Brand, SettlementEntity, Store
 from vouchers.models import DealTerms, Redemption
+from vouchers.settlement import Fault
 
 AMOUNTS = (
     *("paid_fen", "share_fen", "subsidy_fen", "fee_fen", "borne_fen", "promoter_fen", "provider_fen"),
@@ -67,7 +68,8 @@ class Settlement(Amounts, PublicIdModel):
 
     ``business_date`` is when it happened, ``booked_date`` the statement it is on: the same day, or the first
     open one where that month is closed. ``rule`` is the place of the rule in its terms, null for the rule of
-    terms without one. What a refund after use takes back is a line of its own with amounts below zero.
+    terms without one. What a refund after use takes back is a line of its own with amounts below zero; it was asked
+    for once per (redemption, ``request_id``).
     """
 
     PREFIX: ClassVar[str] = "stl"
@@ -77,11 +79,6 @@ class Settlement(Amounts, PublicIdModel):
         SURCHARGE = "surcharge"
         STORE_ORDER = "store_order"
         AFTER_USE = "after_use"
-
-    class Fault(models.TextChoices):
-        STORE = "store"
-        BRAND = "brand"
-        CUSTOMER = "customer"
 
     brand = models.ForeignKey(Brand, models.PROTECT, db_constraint=False, db_index=False, related_name="+")
     source_kind = models.CharField(max_length=12, choices=Source)
@@ -101,7 +98,8 @@ class Settlement(Amounts, PublicIdModel):
     )
     rule = models.PositiveSmallIntegerField(null=True, blank=True)
     promoter_id = models.UUIDField(null=True, blank=True)
-    fault = models.CharField(max_length=8, choices=Fault, blank=True)
+    fault = models.CharField(max_length=8, choices=[(one.value, one.name.title()) for one in Fault], blank=True)
+    request_id = models.UUIDField(null=True, blank=True)
     business_date = models.DateField()
     booked_date = models.DateField()
     settled_at = models.DateTimeField()
@@ -120,10 +118,19 @@ class Settlement(Amounts, PublicIdModel):
             models.CheckConstraint(
                 condition=Q(till_fen=0) | Q(source_kind="surcharge"), name="till_is_only_of_surcharges"
             ),
+            models.UniqueConstraint(
+                fields=["redemption", "request_id"],
+                condition=Q(source_kind="after_use"),
+                name="refund_after_use_is_asked_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(source_kind="after_use", request_id__isnull=False)
+                | (~Q(source_kind="after_use") & Q(request_id__isnull=True)),
+                name="refund_after_use_has_its_request",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["store", "booked_date", "id"], name="settlement_by_store_and_day"),
-            models.Index(fields=["redemption"], name="settlement_after_use", condition=Q(source_kind="after_use")),
         ]
 
 
@@ -182,3 +189,33 @@ class ClosedStatement(Amounts, PublicIdModel):
             models.CheckConstraint(condition=Q(until__gt=F("since")), name="closed_statement_covers_a_day"),
         ]
         indexes: ClassVar = [models.Index(fields=["brand", "month", "id"], name="closed_statement_by_month")]
+
+
+class CashRule(models.Model):
+    """
+    What the brand takes of money paid on top of vouchers, from a business day on; for one entity or (null) all.
+
+    The entity's own rule goes before the one for all, then the latest that has begun. Written once: another rate
+    is another row. Without a rule all of it is the entity's.
+    """
+
+    class Kind(models.TextChoices):
+        SURCHARGE = "surcharge"
+        STORE_ORDER = "store_order"
+
+    brand = models.ForeignKey(Brand, models.PROTECT, related_name="+")
+    entity = models.ForeignKey(SettlementEntity, models.PROTECT, null=True, blank=True, related_name="+")
+    kind = models.CharField(max_length=12, choices=Kind)
+    from_date = models.DateField()
+    fee_bps = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["brand", "kind", "entity", "from_date"],
+                nulls_distinct=False,
+                name="cash_rule_is_one_from_a_day_on",
+            ),
+            models.CheckConstraint(condition=Q(fee_bps__lte=10_000), name="cash_fee_is_at_most_everything"),
+        ]

@@ -11,7 +11,7 @@ from orders.services import order_cash
 from orders.services.confirming import lease_of
 from stores.models import StockReservation
 from stores.services import stock
-from vouchers.errors import HoldOver
+from vouchers.errors import HoldOver, RedemptionSettled
 from vouchers.services import holds, order_uses
 
 
@@ -40,6 +40,8 @@ def undo(
         RedemptionSettled: the store has been credited.
     """
     assert connection.in_atomic_block, "an order ends with what it gives back"
+    if order.settled_at is not None:
+        raise RedemptionSettled
     if order.redemption_request_id is not None:
         order_uses.reverse_all(request_id=order.redemption_request_id, by_id=by_id, reversal_id=request_id, at=at)
     stock.release(source_kind=StockReservation.Source.STORE_ORDER, source_ids=[order.id], at=at)

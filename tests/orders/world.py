@@ -1,7 +1,7 @@
 """A little world with every kind of fact in it, whose books agree: what the audit is tried on."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +11,18 @@ from config.kernel import audit
 from config.kernel.caller import MACHINE
 from orders.models import LedgerTransfer, Payment, Purchase, Refund, Surcharge
 from orders.providers.interface import EventKind, NoticeEvent
-from orders.services import notices, order_moves, order_undoing, recalls, refund_finishing, surcharges
+from orders.services import (
+    after_use,
+    month_close,
+    notices,
+    order_moves,
+    order_undoing,
+    recalls,
+    refund_finishing,
+    settling,
+    settling_cash,
+    surcharges,
+)
 from orders.services.issuing import issue_paid
 from orders.services.ledger import Posting, post
 from orders.services.refunds import refund_expired, request_refund
@@ -20,7 +31,7 @@ from stores.models import Store
 from stores.services import opening
 from tests import factories
 from tests.factories import NOW
-from tests.orders import ordering, paid
+from tests.orders import ordering, paid, settled
 from tests.stores import stocked
 from tests.vouchers import counters, fake_platform, granted
 from tests.vouchers.counters import Counter
@@ -33,9 +44,11 @@ from vouchers.services.expiry import expire_due
 from vouchers.services.grant_reversal import reverse_granted
 from vouchers.services.redemption import redeem_own
 from vouchers.services.reversal import reverse
+from vouchers.settlement import Fault
 
 LATER = NOW + timedelta(minutes=10)
 IN_THREE_DAYS = NOW + timedelta(days=3)
+IN_JULY = NOW + timedelta(days=31)
 
 
 @dataclass
@@ -64,6 +77,12 @@ def build() -> World:
         paid.purchase(offer=short)
     children = [(factories.terms(factories.deal(brand)), 2), (factories.terms(factories.deal(brand)), 1)]
     paid.purchase(offer=factories.offer(factories.bundle(brand, *children), price_fen=3_000))
+    divided = paid.purchase(
+        offer=offer(settlement_rules=settled.FEE_OF_2_PERCENT),
+        promoter_id=factories.promoter(brand).pk,
+        promoter_rate_bps=600,
+        provider_rate_bps=200,
+    )
     closing = factories.store(brand)
     paid.purchase(offer=offer(store_scope={"stores": [closing.public_id]}), quantity=2)
     issue_paid(limit=20, at=NOW)
@@ -92,6 +111,7 @@ def build() -> World:
     _recall(closing)
     expire_due(limit=10, at=IN_THREE_DAYS)
     refund_expired(limit=1, at=IN_THREE_DAYS)
+    _settle(counter, divided)
     with transaction.atomic():
         _pay_again(redeemed)
         leave_trail_of_captures()
@@ -171,6 +191,30 @@ def corrupt(statements: str) -> None:
         cursor.execute("SET LOCAL session_replication_role = origin")
 
 
+def _settle(counter: Counter, divided: Purchase) -> None:
+    """
+    Everybody is paid for what was drunk; one use is refunded after all, in two parts, and the month is closed.
+    """
+    kept = Voucher.objects.get(source_id=divided.pk)
+    counter.redeem(kept.code)
+    ordering.move(counter, ordering.pay(ordering.place(counter)), "accept", "begin_making", "ready", at=LATER)
+    settling.settle_uses(at=IN_THREE_DAYS)
+    settling_cash.settle_surcharges(at=IN_THREE_DAYS)
+    settling_cash.settle_order_cash(at=IN_THREE_DAYS)
+    for amount_fen, fault in ((300, Fault.STORE), (200, Fault.BRAND)):
+        after_use.refund_after_use(
+            brand_id=counter.brand.pk,
+            redemption_id=Redemption.objects.get(voucher=kept).pk,
+            amount_fen=amount_fen,
+            fault=fault,
+            reason="做错了",
+            request_id=uuid4(),
+            by=MACHINE,
+            at=IN_THREE_DAYS,
+        )
+    month_close.close_month(brand_id=counter.brand.pk, month=date(2026, 6, 1), by=MACHINE, at=IN_JULY)
+
+
 def _refund(voucher: Voucher) -> None:
     """Asked for, and paid out by the provider."""
     refund = request_refund(
@@ -208,7 +252,7 @@ def _sold_by_a_platform(counter: Counter) -> None:
     fake_platform.honoured_at(counter.store, platform)
     sold = [platform.sell() for _ in range(4)]
     vouchers = issuer_import.take_in(brand_id=counter.brand.pk, issuer="douyin", certificates=sold, at=NOW)
-    done, undone, waiting, refused = (_called(counter, voucher) for voucher in vouchers)
+    done, undone, waiting, refused = (called(counter, voucher) for voucher in vouchers)
     for number, call in enumerate((done, undone)):
         answer = RedeemAnswer(CallState.DONE, (f"v{number}",), NOW, NOW + timedelta(hours=1))
         issuer_outcomes.apply_redeem(call.pk, answer, at=NOW)
@@ -231,7 +275,7 @@ def _sold_by_a_platform(counter: Counter) -> None:
     issuer_outcomes.apply_cancel(cancel.pk, CancelAnswer(CallState.DONE, LATER), at=LATER)
 
 
-def _called(counter: Counter, voucher: Voucher) -> IssuerCall:
+def called(counter: Counter, voucher: Voucher) -> IssuerCall:
     """A request that has committed, and whose platform has not been heard."""
     request = RedemptionRequest.objects.create(
         store=counter.store,

@@ -4,6 +4,7 @@ import logging
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from config.kernel.caller import CallerKind
@@ -84,7 +85,8 @@ def _redeemed(call: IssuerCall, answer: RedeemAnswer, *, at: datetime) -> None:
     # The platform's clock is not ours.
     redeemed_at = min(max(answer.redeemed_at or at, call.created_at), max(at, call.created_at))
     here = _store_at(request.store_id, redeemed_at)
-    until = answer.cancellable_until
+    # A platform that names no time is given ours: then it settles.
+    until = answer.cancellable_until or redeemed_at + timedelta(seconds=settings.REVERSIBLE_FOR_SECONDS)
     occasion = Occasion(request.id, here.store_id, here.entity_id, here.business_date, redeemed_at, until)
     redemptions = holds.confirm(_lease(call), occasion, at=at)
     IssuerRedemption.objects.bulk_create(

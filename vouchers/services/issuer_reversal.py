@@ -61,7 +61,9 @@ def reverse(*, redemption_id: UUID, operator: User | Caller, request_id: UUID, a
         if asked is None or not stores_for_clerks([(asked.store_id, who)], at):
             raise errors.RedemptionNotFound
         [voucher] = voucher_locks.lock([asked.voucher_id])
-        redemption = Redemption.objects.select_related("request").get(pk=redemption_id)
+        # Held until the question is written: settling skips it, and leaves what a platform is asked about.
+        held = Redemption.objects.select_for_update(no_key=True, of=("self",)).select_related("request")
+        redemption = held.get(pk=redemption_id)
         calls = IssuerCall.objects.filter(redemption_id=redemption_id)
         first = calls.filter(request_id=request_id).first()
         call = first or _write(redemption, voucher, actor_of(who), request_id, at=at)

@@ -92,6 +92,29 @@ CORRUPTIONS = {
     "platform_owes_what_it_sold": "DELETE FROM orders_ledgertransfer WHERE kind = 'platform_subsidy'",
     "platform_owes_nothing_for_what_was_undone": "UPDATE orders_ledgertransfer SET amount_fen = amount_fen - 1"
     " WHERE kind = 'platform_reversal'",
+    # I7
+    "settled_use_has_its_line": "DELETE FROM orders_settlement WHERE source_kind = 'redemption'",
+    "undone_use_never_settles": "ALTER TABLE vouchers_redemption DROP CONSTRAINT settled_redemption_is_not_reversed;"
+    " UPDATE vouchers_redemption SET settled_at = now() WHERE reversed_at IS NOT NULL",
+    "use_settles_after_its_window": "UPDATE vouchers_redemption SET settled_at = redeemed_at"
+    " WHERE settled_at IS NOT NULL",
+    "line_is_what_was_paid_for_its_use": "UPDATE orders_settlement SET purchase_id = gen_random_uuid()"
+    " WHERE source_kind = 'redemption'",
+    "settled_surcharge_has_its_line": "DELETE FROM orders_settlement WHERE source_kind = 'surcharge'",
+    "surcharge_line_is_what_was_paid": "UPDATE orders_settlement SET till_fen = till_fen - 1"
+    " WHERE source_kind = 'surcharge'",
+    "settled_order_has_its_line": "DELETE FROM orders_settlement WHERE source_kind = 'store_order'",
+    "order_line_is_what_was_due": "UPDATE orders_settlement SET (paid_fen, share_fen, entity_fen) ="
+    " (paid_fen + 1, share_fen + 1, entity_fen + 1) WHERE source_kind = 'store_order'",
+    "refund_after_use_is_taken_back": "DELETE FROM orders_settlement WHERE source_kind = 'after_use'",
+    "no_more_is_refunded_than_was_paid": "UPDATE orders_settlement SET (paid_fen, share_fen, entity_fen) ="
+    " (paid_fen - 900, share_fen - 900, entity_fen - 900) WHERE source_kind = 'after_use'",
+    "line_is_posted_to_everybody": "DELETE FROM orders_ledgertransfer WHERE kind = 'agency_share'",
+    "line_is_posted_to_its_own_parties": "UPDATE orders_settlement SET promoter_id = gen_random_uuid()"
+    " WHERE promoter_id IS NOT NULL",
+    "statement_is_the_sum_of_its_lines": "UPDATE orders_storestatement SET lines = lines + 1",
+    "closed_statement_never_changes": "UPDATE orders_closedstatement SET lines = lines + 1",
+    "each_batch_of_lines_left_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'settlement.booked'",
     # I6
     "captured_is_all_accounted_for": "DELETE FROM orders_ledgertransfer WHERE kind = 'redemption'",
     "paid_purchase_was_captured_in_full": "DELETE FROM orders_ledgertransfer WHERE kind = 'capture'",
@@ -119,7 +142,9 @@ CORRUPTIONS = {
     "order_status_agrees_with_its_times": "ALTER TABLE orders_storeorder"
     " DROP CONSTRAINT store_order_status_agrees_with_its_times; UPDATE orders_storeorder SET ready_at = NULL",
     "confirmed_order_redeemed_its_uses": "DELETE FROM vouchers_redemption WHERE reversible_until IS NOT NULL",
-    "undone_order_gave_its_uses_back": "UPDATE vouchers_redemption SET reversed_at = redeemed_at,"
+    "undone_order_gave_its_uses_back": "ALTER TABLE vouchers_redemption"
+    " DROP CONSTRAINT settled_redemption_is_not_reversed;"
+    " UPDATE vouchers_redemption SET reversed_at = redeemed_at,"
     " reversal_request_id = id WHERE request_id IN (SELECT redemption_request_id FROM orders_storeorder)",
     "window_begins_when_the_order_is_ready": "UPDATE vouchers_redemption SET reversible_until = NULL",
     "held_use_is_a_placed_orders": "UPDATE orders_storeorder SET status = 'lapsed', lapsed_at = now()"
