@@ -223,7 +223,7 @@ KINDS: list[tuple[Caller | None, set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("caller", "welcome"), KINDS, ids=str)
+@pytest.mark.parametrize(("caller", "welcome"), KINDS, ids=["nobody", "staff", "customer", "reports", "webhooks"])
 def test_each_way_in_takes_its_own_callers_only(api: Client, caller: Caller | None, welcome: set[str]) -> None:
     for kind in ("any", "staff", "customer", "program"):
         answer = api.get(f"/api/v1/who/{kind}", **{"test.caller": caller})

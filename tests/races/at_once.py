@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from tests.races.waiting import LIMIT_SECONDS, Watch, this_backend, until
+from tests.patience import LIMIT_SECONDS, until
+from tests.races.waiting import Watch, this_backend
 
 GATE = "SELECT pg_advisory_xact_lock_shared(90210)"
 """Inside a statement: here it stands, its snapshot taken, while ``at_once_through_the_gate`` keeps the gate shut."""

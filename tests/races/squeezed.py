@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from tests.races.waiting import LIMIT_SECONDS, Watch, this_backend, until
+from tests.patience import LIMIT_SECONDS, until
+from tests.races.waiting import Watch, this_backend
 
 
 class Squeezed:

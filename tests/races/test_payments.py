@@ -20,8 +20,8 @@ from tests.orders import buying
 from tests.orders.buying import an_offer, buy, captured, tell
 from tests.orders.conftest import provider as provider
 from tests.orders.fake_provider import FakeProvider
+from tests.patience import LIMIT_SECONDS
 from tests.races.at_once import GATE, Meeting, at_once, at_once_through_the_gate, meet_before
-from tests.races.waiting import LIMIT_SECONDS
 from vouchers.models import CustomerAllowance, Offer
 from vouchers.services import offer_counters
 

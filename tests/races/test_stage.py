@@ -14,10 +14,11 @@ from tests import factories
 from tests.factories import NOW
 from tests.livestream.conftest import OPERATOR
 from tests.orders.test_selling import codes, wants
+from tests.patience import LIMIT_SECONDS, until
 from tests.races.at_once import Meeting, at_once
 from tests.races.squeezed import squeeze
 from tests.races.test_selling import selling_of, without_lock
-from tests.races.waiting import LIMIT_SECONDS, Watch, this_backend, until
+from tests.races.waiting import Watch, this_backend
 from vouchers.models import Offer
 from vouchers.services import session_offers
 

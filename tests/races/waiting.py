@@ -3,14 +3,10 @@ Who waits for whom, as PostgreSQL says it. A race is steered by that and never b
 tenth of the speed the same act loses.
 """
 
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from types import TracebackType
 
 from django.db import connection
-
-LIMIT_SECONDS = 120
-"""Nothing that is right takes this long; a test that is wrong ends with it."""
 
 WAITS = """
 SELECT pid, pg_blocking_pids(pid) FROM pg_stat_activity
@@ -43,11 +39,3 @@ class Watch:
         while more := {pid for pid, ahead in waits.items() if not stopped.union(holders).isdisjoint(ahead)} - stopped:
             stopped |= more
         return stopped
-
-
-def until(true: Callable[[], bool], *, otherwise: str) -> None:
-    """Wait until it is so; fail with ``otherwise`` if it never is."""
-    end = time.monotonic() + LIMIT_SECONDS
-    while not true():
-        assert time.monotonic() < end, otherwise
-        time.sleep(0.005)
