@@ -195,6 +195,9 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 SURCHARGE_PAYABLE_SECONDS = int(os.environ.get("HEXIAO_SURCHARGE_PAYABLE_SECONDS", 5 * 60))
 UNPAID_AFTER_SECONDS = int(os.environ.get("HEXIAO_UNPAID_AFTER_SECONDS", 15 * 60))
 ORDER_LEASE_SECONDS = int(os.environ.get("HEXIAO_ORDER_LEASE_SECONDS", 15 * 60))
+# Of a store that has not said otherwise; a few people at the bar, and whoever is in the queue is served by closing.
+CUPS_PER_SLOT = int(os.environ.get("HEXIAO_CUPS_PER_SLOT", 60))
+CUT_OFF_MINUTES = int(os.environ.get("HEXIAO_CUT_OFF_MINUTES", 15))
 REVERSIBLE_FOR_SECONDS = int(os.environ.get("HEXIAO_REVERSIBLE_FOR_SECONDS", 60 * 60))
 CUSTOMER_TOKEN_SECONDS = 24 * 60 * 60
 STAFF_TOKEN_SECONDS = 12 * 60 * 60

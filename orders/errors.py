@@ -167,6 +167,30 @@ class NoStoreTakesItNow(Conflict):
     en = "No store near you is open and takes this voucher now."
 
 
+class PastCutOff(Conflict):
+    code = "past_cut_off"
+    zh = "快打烊了，今天不再接单"
+    en = "The store closes soon and has taken no orders since {since}."
+
+
+class OrderingPaused(Conflict):
+    code = "ordering_paused"
+    zh = "门店太忙，暂停接单，稍后自动恢复"
+    en = "The store is too busy and takes no orders until {until}."
+
+
+class StoreAbsent(Conflict):
+    code = "store_absent"
+    zh = "门店暂时没有人接单，请稍后再试或换一家店"
+    en = "Nobody answers at this store just now. Try again later, or choose another one."
+
+
+class SlotNotOffered(Invalid):
+    code = "slot_not_offered"
+    zh = "这个取餐时间不能选，请换一个时间"
+    en = "This pick-up time is not offered, or no more. Choose one of the store's slots."
+
+
 # --- settlement ------------------------------------------------------------------------------------
 
 

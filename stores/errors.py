@@ -423,3 +423,12 @@ class CalendarFileRefused(Invalid):
 
     def __init__(self, *, problems: Sequence["ToldProblem"]) -> None:
         super().__init__(count=len(problems), problems=[problem.told() for problem in problems[:100]])
+
+
+# --- taking orders ---------------------------------------------------------------------------------
+
+
+class SlotFull(Conflict):
+    code = "slot_full"
+    zh = "这个时段约满了，请换一个时间"
+    en = "There is no room left in this slot, or in any until closing. Choose another time."

@@ -23,6 +23,7 @@ from orders.services import order_moves
 from stores.errors import StoreNotFound
 from stores.permissions import Permission
 from stores.queries import store_at_counter
+from stores.services import ordering
 
 BOARD = ("confirmed", "accepted", "making", "ready")
 
@@ -51,7 +52,9 @@ class OrderBoard(APIView):
         tags=["orders"],
     )
     def get(self, request: Request, store: str) -> Response:
-        here = store_at_counter(store, counter_caller(request), at=timezone.now(), permission=Permission.MAKE_ORDERS)
+        at = timezone.now()
+        here = store_at_counter(store, counter_caller(request), at=at, permission=Permission.MAKE_ORDERS)
+        ordering.seen(store_id=here.store_id, at=at)
         asked = query_of(request, BoardQuery).validated_data
         status = asked.pop("status", None)
         orders = StoreOrder.objects.filter(store_id=here.store_id, status__in=[status] if status else BOARD)
@@ -67,6 +70,7 @@ class _Act(APIView):
     def _done(self, request: Request, store: str, order: str, **said: Any) -> Response:
         by, at = counter_caller(request), timezone.now()
         here = store_at_counter(store, by, at=at, permission=Permission.MAKE_ORDERS)
+        ordering.seen(store_id=here.store_id, at=at)
         order_id = parse(StoreOrder.PREFIX, order)
         moved = type(self).act(order_id=order_id, store_id=here.store_id, by=by, at=at, **said)
         return Response(StoreOrderAnswer(shown(moved)).data)

@@ -23,10 +23,12 @@ from orders.services import checkout, order_moves, quoting
 from orders.services.checkout import FreshPlan
 from orders.services.order_payment import order_payment_parameters
 from orders.services.quoting import CartLine, Quote
-from stores.errors import OptionNotFound, OptionsDoNotFit, ProductNotFound, ProductSoldOut, StoreNotFound
+from stores.errors import OptionNotFound, OptionsDoNotFit, ProductNotFound, ProductSoldOut, SlotFull, StoreNotFound
 from stores.models import Option, Product, Store
 from vouchers import errors as voucher_errors
 from vouchers.models import Voucher
+
+PICK_UP_HELP = "The beginning of one of the store's slots; without it as soon as possible."
 
 
 class CartLineBody(StrictSerializer):
@@ -45,6 +47,7 @@ class QuoteBody(StrictSerializer):
     leave = serializers.ListField(
         child=serializers.CharField(max_length=64), required=False, max_length=200, help_text="vch_… to be left out."
     )
+    pick_up_at = serializers.DateTimeField(required=False, help_text=PICK_UP_HELP)
 
 
 class UseBody(StrictSerializer):
@@ -56,6 +59,7 @@ class OrderBody(StrictSerializer):
     lines = CartLineBody(many=True)
     uses = serializers.ListField(child=UseBody(), required=False, max_length=100, help_text="As the quote named them.")
     due_fen = serializers.IntegerField(min_value=0, max_value=10**12, help_text="As the quote said.")
+    pick_up_at = serializers.DateTimeField(required=False, help_text=PICK_UP_HELP)
     provider = serializers.ChoiceField(choices=registry.NAMES, default=registry.DEFAULT)
 
 
@@ -93,6 +97,8 @@ class QuoteAnswer(serializers.Serializer[Any]):
     off_fen = serializers.IntegerField()
     due_fen = serializers.IntegerField()
     is_best = serializers.BooleanField(help_text="Proven: no plan costs less.")
+    pick_up_at = serializers.DateTimeField(allow_null=True, help_text="As asked; null for as soon as possible.")
+    ready_at = serializers.DateTimeField(help_text="Expected; by the cups that are to be made first.")
 
 
 class StoreOrderAnswer(serializers.Serializer[Any]):
@@ -106,6 +112,8 @@ class StoreOrderAnswer(serializers.Serializer[Any]):
     off_fen = serializers.IntegerField()
     due_fen = serializers.IntegerField()
     reason = serializers.CharField(allow_blank=True)
+    pick_up_at = serializers.DateTimeField(allow_null=True, help_text="null for as soon as possible.")
+    expected_at = serializers.DateTimeField(help_text="When it was expected to be ready, as it was placed.")
     placed_at = serializers.DateTimeField()
     pay_until = serializers.DateTimeField()
     confirmed_at = serializers.DateTimeField(allow_null=True)
@@ -128,9 +136,14 @@ class PlacedAnswer(StoreOrderAnswer):
     payment = OrderPayment(allow_null=True, help_text="null where vouchers pay for everything.")
 
 
+NOT_NOW = (
+    *(errors.StoreShut, errors.PastCutOff, errors.OrderingPaused, errors.StoreAbsent, StoreNotFound),
+    *(voucher_errors.StoreClosedForGood, voucher_errors.StorePaused),
+)
 CART_ERRORS = (
-    *(errors.CartTooLarge, errors.StoreShut, StoreNotFound, ProductNotFound, OptionNotFound, OptionsDoNotFit),
-    *(ProductSoldOut, voucher_errors.StoreClosedForGood, voucher_errors.StorePaused, voucher_errors.VoucherNotFound),
+    *NOT_NOW,
+    *(errors.CartTooLarge, ProductNotFound, OptionNotFound, OptionsDoNotFit, ProductSoldOut),
+    *(errors.SlotNotOffered, SlotFull, voucher_errors.VoucherNotFound),
 )
 
 
@@ -156,6 +169,7 @@ class Quotes(APIView):
             lines=_lines(body["lines"]),
             forced=[parse(Voucher.PREFIX, one) for one in body.get("use", ())],
             excluded=[parse(Voucher.PREFIX, one) for one in body.get("leave", ())],
+            pick_up_at=body.get("pick_up_at"),
             at=timezone.now(),
         )
         return Response(QuoteAnswer(shown_quote(found)).data)
@@ -190,6 +204,7 @@ class StoreOrders(APIView):
                 due_fen=body["due_fen"],
                 provider=body["provider"],
                 request_id=idempotency_key(request),
+                pick_up_at=body.get("pick_up_at"),
                 at=timezone.now(),
             )
         except FreshPlan as changed:
@@ -252,7 +267,8 @@ class CancelOrder(APIView):
 
 
 def shown_quote(found: Quote) -> dict[str, Any]:
-    priced = found.priced
+    priced, pick_up = found.priced, found.pick_up
+    assert pick_up is not None, "who shows a plan says when it is ready"
     return {
         "store": found.cart.store.public_id,
         "lines": [
@@ -283,6 +299,8 @@ def shown_quote(found: Quote) -> dict[str, Any]:
         "off_fen": priced.off_fen,
         "due_fen": priced.due_fen,
         "is_best": found.plan.optimal,
+        "pick_up_at": pick_up.wanted_at,
+        "ready_at": pick_up.ready_at,
     }
 
 
@@ -295,7 +313,7 @@ def shown(order: StoreOrder) -> dict[str, Any]:
             name: getattr(order, name)
             for name in (
                 *("status", "pickup_number", "total_fen", "off_fen", "due_fen", "reason", "placed_at", "pay_until"),
-                *("confirmed_at", "accepted_at", "making_at", "ready_at", "collected_at"),
+                *("pick_up_at", "expected_at", "confirmed_at", "accepted_at", "making_at", "ready_at", "collected_at"),
             )
         },
         "lines": [

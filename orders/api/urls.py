@@ -7,6 +7,7 @@ from orders.api.order_board import AcceptOrder, CollectOrder, MakeOrder, OrderBo
 from orders.api.payments import PaymentAttempts, PaymentNotices
 from orders.api.purchases import PurchaseDetail, PurchaseList
 from orders.api.refunds import RefundList, VoucherRefunds
+from orders.api.slots import StoreSlots
 from orders.api.store_orders import CancelOrder, OneOrder, Orders, Quotes, StoreOrders
 from orders.api.surcharges import AskSurcharge, OneSurcharge, StoreSurcharges
 from orders.api.using import UseVoucher
@@ -26,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("surcharges/<str:surcharge>", OneSurcharge.as_view()),
     path("stores/<str:store>/surcharges", StoreSurcharges.as_view()),
     path("stores/<str:store>/quotes", Quotes.as_view()),
+    path("stores/<str:store>/slots", StoreSlots.as_view()),
     path("stores/<str:store>/orders", StoreOrders.as_view()),
     path("stores/<str:store>/orders/board", OrderBoard.as_view()),
     path("stores/<str:store>/orders/<str:order>/accept", AcceptOrder.as_view()),

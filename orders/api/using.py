@@ -38,9 +38,8 @@ class UseNowAnswer(serializers.Serializer[Any]):
     name = serializers.CharField()
     address = serializers.CharField(allow_blank=True)
     distance_metres = serializers.IntegerField()
-    ready_in_seconds = serializers.IntegerField(
-        allow_null=True, help_text="As long as the store's latest orders took; null where it has made none."
-    )
+    ready_at = serializers.DateTimeField(help_text="Expected; by the cups that are to be made first.")
+    ready_in_seconds = serializers.IntegerField()
     lines = SuggestedLine(many=True)
 
 
@@ -66,10 +65,11 @@ class UseVoucher(APIView):
         tags=["orders"],
     )
     def post(self, request: Request, voucher: str) -> Response:
+        at = timezone.now()
         found = using.use_now(
             voucher_id=parse(Voucher.PREFIX, voucher),
             customer_id=caller_id(customer_caller(request)),
-            at=timezone.now(),
+            at=at,
             **body_of(request, UsePlace).validated_data,
         )
         answer = {
@@ -77,7 +77,8 @@ class UseVoucher(APIView):
             "name": found.near.store.name,
             "address": found.near.store.address,
             "distance_metres": found.near.distance_metres,
-            "ready_in_seconds": int(found.ready_in.total_seconds()) if found.ready_in else None,
+            "ready_at": found.pick_up.ready_at,
+            "ready_in_seconds": int((found.pick_up.ready_at - at).total_seconds()),
             "lines": [
                 {
                     "product": public(Product.PREFIX, line.product_id),

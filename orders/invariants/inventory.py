@@ -1,4 +1,4 @@
-"""I8: what a store has and what it has promised are the sum of what happened."""
+"""I8: what a store has and what it has promised, in units and in time, are the sum of what happened."""
 
 from orders.invariants.check import Check, Invariant
 
@@ -47,6 +47,28 @@ INVARIANT = Invariant(
             """,
             {"daily_tally_is_its_reservations": "taken = promised"},
             {"taken": "sum(taken)"},
+            in_slices=False,
+        ),
+        Check(
+            "pick_up_slots",
+            """
+            SELECT coalesce(slot.store_id, counted.store_id) AS store,
+                   coalesce(slot.starts_at, counted.slot_at) AS starts_at,
+                   coalesce(slot.cups, 0) AS cups, coalesce(slot.made, 0) AS made,
+                   coalesce(counted.cups, 0) AS ordered, coalesce(counted.made, 0) AS ready
+            FROM stores_pickupslot slot
+            FULL JOIN (
+                SELECT store_id, slot_at, sum(slot_cups) AS cups,
+                       coalesce(sum(slot_cups) FILTER (WHERE ready_at IS NOT NULL), 0) AS made
+                FROM orders_storeorder WHERE status NOT IN ('lapsed', 'cancelled', 'rejected')
+                GROUP BY store_id, slot_at
+            ) AS counted ON counted.store_id = slot.store_id AND counted.slot_at = slot.starts_at
+            """,
+            {
+                "slot_promises_what_orders_count_in_it": "cups = ordered",
+                "slot_has_made_what_is_ready": "made = ready",
+            },
+            {"cups": "sum(cups)", "made": "sum(made)"},
             in_slices=False,
         ),
         Check(

@@ -19,7 +19,9 @@ class StoreOrder(PublicIdModel):
     into redemptions of ``redemption_request_id``. ``business_date`` is the day of the pick-up number: the
     store's when the order was placed, then when it was confirmed; ``give_up_at`` is an hour after that day's
     closing, when what is not made or not collected ends by itself. ``lapsed_at`` stays where a late payment
-    revived the order.
+    revived the order. It counts ``slot_cups`` in the quarter of an hour that begins at ``slot_at``, until it is
+    undone; ``pick_up_at`` is the slot she asked for, null for as soon as possible, and ``expected_at``
+    when she was told that it would be ready.
     """
 
     PREFIX: ClassVar[str] = "ord"
@@ -45,6 +47,10 @@ class StoreOrder(PublicIdModel):
     total_fen = models.BigIntegerField()
     off_fen = models.BigIntegerField()
     due_fen = models.BigIntegerField()
+    slot_at = models.DateTimeField()
+    slot_cups = models.PositiveSmallIntegerField()
+    pick_up_at = models.DateTimeField(null=True, blank=True)
+    expected_at = models.DateTimeField()
     fence = models.BigIntegerField(null=True, blank=True)
     business_date = models.DateField()
     pickup_number = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -111,6 +117,7 @@ class StoreOrder(PublicIdModel):
                 name="store_order_ends_when",
             ),
             models.CheckConstraint(condition=~Q(status="rejected", reason=""), name="rejection_has_its_reason"),
+            models.CheckConstraint(condition=Q(slot_cups__gt=0), name="store_order_is_of_a_cup"),
             models.CheckConstraint(
                 condition=Q(settled_at__isnull=True) | Q(status__in=["ready", "collected", "uncollected"]),
                 name="settled_store_order_is_not_undone",

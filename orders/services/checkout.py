@@ -1,6 +1,7 @@
 """Checkout: the order repeats the quote's lines, uses and price, and gets exactly that or hears what has changed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -43,6 +44,7 @@ def place_order(
     due_fen: int,
     provider: str,
     request_id: UUID,
+    pick_up_at: datetime | None = None,
     at: datetime,
 ) -> Placed:
     """
@@ -56,12 +58,12 @@ def place_order(
         DomainError: whatever ``quoting.priced_cart`` raises.
         VoucherNotFound: a voucher is named twice for one use, or is not hers.
         PlanChanged: another price, or a use that does not apply any more; carries the plan as it is now.
-        ProductSoldOut: somebody took the last cup.
+        ProductSoldOut, SlotNotOffered, SlotFull: somebody took the last cup, or the last of that quarter of an hour.
         ProviderNotFound: see there.
         IdempotencyConflict: ``request_id`` came before with other content.
     """
     registry.by_name(provider)
-    content = _content(store_id, lines, uses, due_fen)
+    content = _content(store_id, lines, uses, due_fen, pick_up_at)
     with transaction.atomic(durable=True):
         ids = {voucher_id for voucher_id, _ in uses}
         vouchers = _lock(ids, customer_id, request_id)
@@ -74,10 +76,12 @@ def place_order(
         owned = wallet_of(customer_id, brand_id, ids=ids) if ids else {}
         exact = quoting.exactly(cart, owned, uses, at=at)
         if exact is None or exact.priced.due_fen != due_fen:
-            raise FreshPlan(quoting.best(cart, wallet_of(customer_id, brand_id), at=at))
+            fresh = quoting.best(cart, wallet_of(customer_id, brand_id), at=at)
+            raise FreshPlan(replace(fresh, pick_up=quoting.planned(cart, pick_up_at, at=at)))
         return placing.place(
             priced=exact.priced,
             store=cart.store,
+            pick_up_at=pick_up_at,
             cause=Cause(customer_id, request_id, content, provider),
             vouchers={voucher_id: one.voucher for voucher_id, one in owned.items()},
             stories={voucher_id: _story(one) for voucher_id, one in owned.items()},
@@ -99,10 +103,10 @@ def _story(owned: Owned) -> Story:
     return Story(gone=set(range(1, owned.voucher.uses_total + 1)) - set(owned.free))
 
 
-def _content(store_id: UUID, lines: Sequence[CartLine], uses: Uses, due_fen: int) -> bytes:
+def _content(store_id: UUID, lines: Sequence[CartLine], uses: Uses, due_fen: int, pick_up_at: datetime | None) -> bytes:
     asked = [[str(line.product_id), sorted(map(str, line.option_ids)), line.quantity] for line in lines]
     named = sorted([str(voucher_id), serial] for voucher_id, serial in uses)
-    return content_hash(store=store_id, lines=asked, uses=named, due_fen=due_fen)
+    return content_hash(store=store_id, lines=asked, uses=named, due_fen=due_fen, pick_up_at=pick_up_at)
 
 
 def _first_answer(customer_id: UUID, request_id: UUID) -> StoreOrder | None:

@@ -62,10 +62,15 @@ def confirm_held(order: StoreOrder, store: StoreNow, *, at: datetime) -> None:
 def number(order: StoreOrder, store: StoreNow, *, at: datetime) -> None:
     """Make the order a confirmed one of the store's business day, with the next number; not saved yet."""
     order.status, order.confirmed_at, order.business_date = StoreOrder.Status.CONFIRMED, at, store.business_date
-    order.give_up_at = closing_time(hours=store.hours, zone=store.zone, at=at) + GIVE_UP_AFTER_CLOSING
+    order.give_up_at = give_up_at(order, store, at=at)
     with pipelined() as send:
         taking = send(NEXT_NUMBER, {"store_id": order.store_id, "business_date": store.business_date})
     [(order.pickup_number,)] = taking.fetchall()
+
+
+def give_up_at(order: StoreOrder, store: StoreNow, *, at: datetime) -> datetime:
+    """An hour after the closing of the period in which it is to be picked up."""
+    return closing_time(hours=store.hours, zone=store.zone, at=max(at, order.slot_at)) + GIVE_UP_AFTER_CLOSING
 
 
 def occasion_of(order: StoreOrder, store: StoreNow, *, at: datetime) -> Occasion:

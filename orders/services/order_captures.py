@@ -16,7 +16,16 @@ from config.kernel.jobs import nudge_after_commit
 from config.kernel.pipeline import pipelined
 from orders.models import LedgerTransfer, Payment, Refund, StoreOrder
 from orders.providers.interface import CURRENCY
-from orders.services import alarms, confirming, ledger, order_cash, order_locks, order_undoing
+from orders.services import (
+    alarms,
+    confirming,
+    ledger,
+    order_cash,
+    order_locks,
+    order_slots,
+    order_undoing,
+    taking,
+)
 from orders.services.captures import ALARMING
 from orders.services.inbox import Outcome, StoredNotice
 from orders.services.ledger import Posting
@@ -129,12 +138,11 @@ class _Batch:
             return self._end_of(order)  # it closed for today, and nobody is there to make it
         if order.status == Status.PLACED and (order.fence is None or self._is_held(order)):
             return True
-        if store.status != Store.Status.OPEN:
-            return self._end_of(order)
         try:
             with transaction.atomic():
+                taking.check(store, at=self.at)
                 self._have_again(order, store)
-        except DomainError:  # whichever it is: a use or a cup has gone to somebody else, so all of it goes back
+        except DomainError:  # whichever it is: no more orders, or a use, a cup, a slot has gone to somebody else
             order.refresh_from_db()
             return self._end_of(order)
         return True
@@ -161,6 +169,7 @@ class _Batch:
                 source_id=order.id,
                 at=self.at,
             )
+            order_slots.take_again(order, store, cups=sum(quantities.values()), at=self.at)
 
     def _end_of(self, order: StoreOrder) -> bool:
         if order.status == Status.PLACED:

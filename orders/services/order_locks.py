@@ -1,4 +1,4 @@
-"""The locks of store orders: the orders, then all their vouchers, then all the stock they name, each in key order."""
+"""The locks of store orders: the orders, their vouchers, the stock they name, their slots; each in key order."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models import Q
 
 from orders.models import AppliedVoucher, StoreOrder, StoreOrderLine
-from stores.services import stock
+from stores.services import slots, stock
 from vouchers.services import voucher_locks
 
 
@@ -44,3 +44,4 @@ def _lock_parts(orders: Collection[StoreOrder]) -> None:
         store_of = {order.id: order.store_id for order in orders}
         lines = StoreOrderLine.objects.filter(order_id__in=store_of).values_list("order_id", "product_id")
         stock.lock({(store_of[order_id], product_id) for order_id, product_id in lines})
+        slots.lock({(order.store_id, order.slot_at) for order in orders})

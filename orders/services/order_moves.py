@@ -18,7 +18,7 @@ from config.kernel.caller import Caller, CallerKind
 from config.kernel.ids import new_id, public
 from orders.errors import OrderMayStillBeCancelled, OrderMovedOn, RejectionTooLate, StoreOrderNotFound
 from orders.models import StoreOrder
-from orders.services import order_undoing
+from orders.services import order_slots, order_undoing
 from stores.models import Customer, Store
 from vouchers.services import order_uses
 
@@ -177,6 +177,8 @@ def _move(move: Move, order_id: UUID, store_id: UUID, *, by: Caller, at: datetim
         order.save(update_fields=["status", move.column])
         if move is READY and order.redemption_request_id is not None:
             order_uses.begin_window(request_id=order.redemption_request_id, until=window_end(at))
+        if move is READY:
+            order_slots.make(order)
         leave(f"store_order.{move.target}", order, by=by, at=at)
         return order
 

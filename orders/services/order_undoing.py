@@ -1,4 +1,4 @@
-"""An order at a store gives everything back: its uses, its cups and its cash."""
+"""An order at a store gives everything back: its uses, its cups, its time and its cash."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection
 
 from orders.models import StoreOrder
-from orders.services import order_cash
+from orders.services import order_cash, order_slots
 from orders.services.confirming import lease_of
 from stores.models import StockReservation
 from stores.services import stock
@@ -24,6 +24,7 @@ def lapse(order: StoreOrder, *, at: datetime) -> None:
     assert connection.in_atomic_block, "an order ends with what it gives back"
     _release_uses(order, at=at)
     stock.release(source_kind=StockReservation.Source.STORE_ORDER, source_ids=[order.id], at=at)
+    order_slots.give_back(order)
     order.status, order.lapsed_at = StoreOrder.Status.LAPSED, at
     order.save(update_fields=["status", "lapsed_at"])
 
@@ -45,6 +46,7 @@ def undo(
     if order.redemption_request_id is not None:
         order_uses.reverse_all(request_id=order.redemption_request_id, by_id=by_id, reversal_id=request_id, at=at)
     stock.release(source_kind=StockReservation.Source.STORE_ORDER, source_ids=[order.id], at=at)
+    order_slots.give_back(order)
     order.status, order.reason, order.ended_at = to, reason, at
     order.save(update_fields=["status", "reason", "ended_at"])
     order_cash.refund(order, at=at)

@@ -18,13 +18,12 @@ from config.kernel.caller import CallerKind
 from config.kernel.pipeline import pipelined
 from config.kernel.trail import Act, Message, send_trail
 from orders.models import Payment, StoreOrder
-from orders.services import confirming, order_rows
+from orders.services import confirming, order_rows, order_slots
 from orders.services.order_moves import told
 from orders.services.priced_orders import PricedOrder
-from stores.business_days import closing_time
 from stores.models import StockReservation
 from stores.queries import StoreNow
-from stores.services import stock
+from stores.services import slots, stock
 from vouchers.models import Hold, Voucher
 from vouchers.queries.facts import Story
 from vouchers.services import holds, order_uses
@@ -56,6 +55,7 @@ def place(
     cause: Cause,
     vouchers: Mapping[UUID, Voucher],
     stories: Mapping[UUID, Story],
+    pick_up_at: datetime | None = None,
     at: datetime,
 ) -> Placed:
     """
@@ -65,7 +65,7 @@ def place(
     leaves that transaction to be rolled back.
 
     Raises:
-        ProductSoldOut: too little is left.
+        ProductSoldOut, SlotNotOffered, SlotFull: too little is left, of a product or of the time.
     """
     assert connection.in_atomic_block, "an order commits with what it takes"
     order = StoreOrder(
@@ -78,29 +78,36 @@ def place(
         total_fen=priced.total_fen,
         off_fen=priced.off_fen,
         due_fen=priced.due_fen,
+        pick_up_at=pick_up_at,
         business_date=store.business_date,
         placed_at=at,
         pay_until=at + timedelta(seconds=settings.ORDER_LEASE_SECONDS),
     )
-    _reserve(order, priced, at=at)
+    _reserve(order, priced, store, at=at)
     if order.due_fen:
         return Placed(order, _await_payment(order, priced, cause, at=at))
     _confirm_at_once(order, priced, store, vouchers, stories, at=at)
     return Placed(order, None)
 
 
-def _reserve(order: StoreOrder, priced: PricedOrder, *, at: datetime) -> None:
+def _reserve(order: StoreOrder, priced: PricedOrder, store: StoreNow, *, at: datetime) -> None:
     quantities: Counter[UUID] = Counter()
     for line in priced.lines:
         quantities[line.product_id] += line.quantity
-    stock.reserve(
-        store_id=order.store_id,
-        business_date=order.business_date,
-        quantities=quantities,
-        source_kind=StockReservation.Source.STORE_ORDER,
-        source_id=order.id,
-        at=at,
-    )
+    wanted = order_slots.wanted(order, store, cups=quantities.total(), at=at)
+    with pipelined() as send:
+        reserving = stock.send_reserve(
+            send,
+            store_id=order.store_id,
+            business_date=order.business_date,
+            quantities=quantities,
+            source_kind=StockReservation.Source.STORE_ORDER,
+            source_id=order.id,
+            at=at,
+        )
+        taking = slots.send_take(send, wanted)
+    stock.check_reserved(reserving)
+    order_slots.count(order, slots.taken(taking, wanted), store, cups=quantities.total(), at=at)
 
 
 def _await_payment(order: StoreOrder, priced: PricedOrder, cause: Cause, *, at: datetime) -> Payment:
@@ -141,7 +148,7 @@ def _confirm_at_once(
 ) -> None:
     occasion = confirming.occasion_of(order, store, at=at)
     order.status, order.confirmed_at = StoreOrder.Status.CONFIRMED, at
-    order.give_up_at = closing_time(hours=store.hours, zone=store.zone, at=at) + confirming.GIVE_UP_AFTER_CLOSING
+    order.give_up_at = confirming.give_up_at(order, store, at=at)
     if priced.uses:
         order.redemption_request_id = occasion.request_id
     with pipelined() as send:

@@ -2,24 +2,25 @@
 What a cart costs at a store with the vouchers she holds: the best plan, or exactly the one she names.
 
 Reads only, and by the same rules as checkout: menu, stock, hours, the vouchers' own verdicts. Four statements
-where terms are known (store, cart, wallet and packages met for the first time).
+(store, cart, slots, wallet), and those for terms and packages met for the first time.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from config.kernel.ids import parse, public
-from orders.errors import CartTooLarge, StoreShut
+from orders.errors import CartTooLarge
+from orders.services import taking
 from orders.services.priced_orders import PricedLine, PricedOrder, PricedUse
-from stores.business_days import is_open
-from stores.errors import ProductSoldOut, StoreNotFound
-from stores.models import Option, Store
-from stores.queries import Chosen, StoreNow, store_now
+from orders.services.taking import PickUp
+from stores.errors import ProductSoldOut
+from stores.models import Option
+from stores.queries import Chosen, StoreNow, slots_of
 from stores.queries.carts import menu_for
-from vouchers.errors import StoreClosedForGood, StorePaused, VoucherNotFound
+from vouchers.errors import VoucherNotFound
 from vouchers.models import Voucher
 from vouchers.plan import best_plan
 from vouchers.plan.model import Plan
@@ -46,14 +47,19 @@ class Cart:
     lines: tuple[tuple[Chosen, int], ...]
     list_fen: dict[UUID, int]
 
+    @property
+    def cups(self) -> int:
+        return sum(quantity for _, quantity in self.lines)
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The plan for a cart, and the order that it would be."""
+    """The plan for a cart, the order that it would be, and when it would be ready."""
 
     cart: Cart
     plan: Plan
     priced: PricedOrder
+    pick_up: PickUp | None = None
 
 
 def quote(
@@ -64,6 +70,7 @@ def quote(
     lines: Sequence[CartLine],
     forced: Collection[UUID] = (),
     excluded: Collection[UUID] = (),
+    pick_up_at: datetime | None = None,
     at: datetime,
 ) -> Quote:
     """
@@ -71,13 +78,21 @@ def quote(
 
     Raises:
         DomainError: whatever ``priced_cart`` raises.
+        SlotNotOffered, SlotFull: she cannot pick it up then.
         VoucherNotFound: a forced or excluded one is not hers, or not open.
     """
     cart = priced_cart(store_id=store_id, brand_id=brand_id, lines=lines, at=at)
+    pick_up = planned(cart, pick_up_at, at=at)
     wallet = wallet_of(customer_id, brand_id)
     if {*forced, *excluded} - wallet.keys():
         raise VoucherNotFound(param="vouchers")
-    return best(cart, wallet, forced=forced, excluded=excluded, at=at)
+    return replace(best(cart, wallet, forced=forced, excluded=excluded, at=at), pick_up=pick_up)
+
+
+def planned(cart: Cart, pick_up_at: datetime | None, *, at: datetime) -> PickUp:
+    """When the cart would be ready; one statement."""
+    slots = slots_of(cart.store.store_id, at=at)
+    return taking.planned(cart.store, slots, cups=cart.cups, wanted_at=pick_up_at, at=at)
 
 
 def best(
@@ -129,20 +144,14 @@ def priced_cart(*, store_id: UUID, brand_id: UUID, lines: Sequence[CartLine], at
 
     Raises:
         CartTooLarge: not 1 to 50 lines of 1 to 99 each.
-        StoreNotFound, StoreClosedForGood, StorePaused, StoreShut: not there, or not now.
+        StoreNotFound: not there.
+        DomainError: whatever ``taking.check`` raises: not now.
         ProductNotFound, OptionNotFound, OptionsDoNotFit, ProductSoldOut: as the menu says.
     """
     if not 1 <= len(lines) <= MOST_LINES or any(not 1 <= line.quantity <= MOST_UNITS for line in lines):
         raise CartTooLarge(most_lines=MOST_LINES, most_units=MOST_UNITS, param="lines")
-    store = store_now(store_id, at)
-    if store is None or store.brand_id != brand_id:
-        raise StoreNotFound(param="store")
-    if store.status == Store.Status.CLOSED:
-        raise StoreClosedForGood
-    if store.status == Store.Status.PAUSED:
-        raise StorePaused
-    if not is_open(hours=store.hours, zone=store.zone, at=at):
-        raise StoreShut
+    store = taking.store_of_brand(store_id, brand_id, at=at)
+    taking.check(store, at=at)
     menu, list_fen = menu_for(store, {line.product_id for line in lines})
     chosen = tuple((menu.choose(line.product_id, line.option_ids), line.quantity) for line in lines)
     _check_enough(chosen)

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
+from config.kernel.errors import DomainError
 from orders.errors import NoStoreTakesItNow
-from orders.models import StoreOrder
+from orders.services import taking
 from orders.services.quoting import CartLine
-from stores.business_days import is_open
-from stores.errors import OptionsDoNotFit, ProductSoldOut
+from orders.services.taking import PickUp
+from stores.errors import OptionsDoNotFit, ProductSoldOut, SlotFull
 from stores.models import Store
-from stores.queries import Menu, MenuProduct, NearStore, menu_of, nearest_stores, stores_at
+from stores.queries import Menu, MenuProduct, NearStore, StoreNow, menu_of, nearest_stores, slots_of, stores_at
 from vouchers import queries
 from vouchers.queries.accepting import accepting_stores
 from vouchers.queries.plannable import NO_LIMIT, package_lines
@@ -20,16 +21,15 @@ from vouchers.verdict import Terms, refusal_of
 
 LOOKED_AT = 10
 """Nearest stores that are asked whether they take it now."""
-LAST_ORDERS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class UseNow:
-    """``lines`` are a suggestion that she may change; ``ready_in`` is None where the store has made nothing yet."""
+    """``lines`` are a suggestion that she may change; they would be ready at ``pick_up.ready_at``."""
 
     near: NearStore
     lines: tuple[CartLine, ...]
-    ready_in: timedelta | None
+    pick_up: PickUp
 
 
 def use_now(*, voucher_id: UUID, customer_id: UUID, latitude: float, longitude: float, at: datetime) -> UseNow:
@@ -47,13 +47,11 @@ def use_now(*, voucher_id: UUID, customer_id: UUID, latitude: float, longitude: 
     now = stores_at([near.store.id for near in nearest], at)
     for near in nearest:
         store = now[near.store.id]
-        if not is_open(hours=store.hours, zone=store.zone, at=at):
+        if refusal_of(voucher, terms, store=store, bill_fen=NO_LIMIT, at=at) or not _takes_orders(store, at=at):
             continue
-        if refusal_of(voucher, terms, store=store, bill_fen=NO_LIMIT, at=at):
-            continue
-        menu = menu_of(near.store, at=at)
-        if lines := tuple(_cart(terms, menu)):
-            return UseNow(near, lines, _ready_in(near.store.id))
+        lines = tuple(_cart(terms, menu_of(near.store, at=at)))
+        if lines and (pick_up := _pick_up(store, sum(line.quantity for line in lines), at=at)):
+            return UseNow(near, lines, pick_up)
     raise NoStoreTakesItNow
 
 
@@ -90,9 +88,16 @@ def _can_be_had(menu: Menu, line: CartLine) -> bool:
     return True
 
 
-def _ready_in(store_id: UUID) -> timedelta | None:
-    """How long the store took for its latest orders, from confirmed to ready, on average."""
-    made = StoreOrder.objects.filter(store_id=store_id, status__in=("ready", "collected"), ready_at__isnull=False)
-    latest = made.order_by("-id").values_list("confirmed_at", "ready_at")[:LAST_ORDERS]
-    times = [ready - confirmed for confirmed, ready in latest if confirmed and ready]
-    return sum(times, timedelta()) / len(times) if times else None
+def _takes_orders(store: StoreNow, *, at: datetime) -> bool:
+    try:
+        taking.check(store, at=at)
+    except DomainError:  # whichever it is, the next store may
+        return False
+    return True
+
+
+def _pick_up(store: StoreNow, cups: int, *, at: datetime) -> PickUp | None:
+    try:
+        return taking.planned(store, slots_of(store.store_id, at=at), cups=cups, wanted_at=None, at=at)
+    except SlotFull:
+        return None

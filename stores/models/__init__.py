@@ -2,6 +2,7 @@ from stores.models.devices import Device, Pin
 from stores.models.groups import StoreGroup, StoreGroupMember
 from stores.models.holidays import HolidayCalendar
 from stores.models.invitations import Invitation
+from stores.models.ordering import OrderingRule, PickupSlot
 from stores.models.people import ApiClient, Customer, CustomerIdentity, Staff
 from stores.models.places import Brand, BrandPicture, Region, SettlementEntity, Store, StoreEntity
 from stores.models.products import (
@@ -31,7 +32,9 @@ __all__ = [
     "Invitation",
     "Option",
     "OptionGroup",
+    "OrderingRule",
     "PhoneCode",
+    "PickupSlot",
     "Pin",
     "Product",
     "ProductOptionGroup",

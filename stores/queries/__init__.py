@@ -37,6 +37,7 @@ from stores.queries.reads import (
     roles_of_user,
 )
 from stores.queries.sessions import clerks_of_device, customer_of_session, is_live
+from stores.queries.slots import slots_of
 
 __all__ = [
     "Books",
@@ -66,6 +67,7 @@ __all__ = [
     "roles_of_user",
     "send_clerks",
     "send_stores",
+    "slots_of",
     "staff_seen_by",
     "store_at_counter",
     "store_for_caller",

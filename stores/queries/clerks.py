@@ -6,12 +6,13 @@ What the caller does not reach is not there.
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 
 from config.kernel import ids
@@ -20,6 +21,7 @@ from config.kernel.pipeline import Cursor, Send
 from stores.business_days import business_date
 from stores.models import Store
 from stores.permissions import Permission, Role, roles_with, scopes_with
+from stores.pick_up import Ordering
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class StoreNow:
     region_ids: frozenset[UUID]
     group_ids: frozenset[UUID]
     is_dearer: bool
+    ordering: Ordering = field(kw_only=True, default_factory=lambda: _ordering(None, None, None, None, None))
 
     @property
     def public_id(self) -> str:
@@ -82,8 +85,9 @@ CROSS JOIN LATERAL (
 """
 STORES_NOW = f"""
 WITH RECURSIVE {ABOVE}
-SELECT {NOW}
+SELECT {NOW}, rule.cut_off_minutes, rule.cups_per_slot, rule.needs_presence, rule.paused_until, rule.seen_at
 FROM stores_store store {MEMBER}
+LEFT JOIN stores_orderingrule rule ON rule.store_id = store.id
 WHERE store.id = ANY(%(store_ids)s::uuid[])
 """  # noqa: S608 - constants
 CLERKS = f"""
@@ -178,14 +182,14 @@ def send_stores(send: Send, store_ids: Collection[UUID], at: datetime) -> Cursor
 
 def stores_now(asked: Cursor, at: datetime) -> dict[UUID, StoreNow]:
     """The answer to ``send_stores``, by store."""
-    return {row[0]: StoreNow(**_store_now(row, at)) for row in asked.fetchall()}
+    return {row[0]: _with_ordering(row, at) for row in asked.fetchall()}
 
 
 def stores_at(store_ids: Collection[UUID], at: datetime) -> dict[UUID, StoreNow]:
     """These stores as they are at ``at``, whoever asks; one statement."""
     with connection.cursor() as cursor:
         cursor.execute(STORES_NOW, {"store_ids": list(store_ids), "at": at})
-        return {row[0]: StoreNow(**_store_now(row, at)) for row in cursor.fetchall()}
+        return {row[0]: _with_ordering(row, at) for row in cursor.fetchall()}
 
 
 def store_now(store_id: UUID, at: datetime) -> StoreNow | None:
@@ -222,6 +226,25 @@ def _clerk_stores(
         if reaching or roles is None:  # None: a program, whose scope reaches
             found[pairs[place - 1]] = ClerkStore(**now, roles=reaching)
     return found
+
+
+def _with_ordering(row: Sequence[Any], at: datetime) -> StoreNow:
+    *of_store, cut_off_minutes, cups_per_slot, needs_presence, paused_until, seen_at = row
+    ordering = _ordering(cut_off_minutes, cups_per_slot, needs_presence, paused_until, seen_at)
+    return StoreNow(**_store_now(of_store, at), ordering=ordering)
+
+
+def _ordering(
+    cut_off_minutes: int | None,
+    cups_per_slot: int | None,
+    needs_presence: bool | None,
+    paused_until: datetime | None,
+    seen_at: datetime | None,
+) -> Ordering:
+    """The settings' where a store has no rule of its own; no limit by a 0 there."""
+    if cut_off_minutes is None:
+        return Ordering(settings.CUPS_PER_SLOT or None, timedelta(minutes=settings.CUT_OFF_MINUTES))
+    return Ordering(cups_per_slot, timedelta(minutes=cut_off_minutes), bool(needs_presence), paused_until, seen_at)
 
 
 def _store_now(row: Sequence[Any], at: datetime) -> dict[str, Any]:

@@ -211,6 +211,13 @@ OPERATIONS: dict[str, Operation] = {
     "edit_option": of(P.EDIT_PRODUCTS, plain(name="大杯")),
     "withdraw_option": of(P.EDIT_PRODUCTS),
     "get_store_menu": anybody(),
+    "get_ordering": at_store(P.MAKE_ORDERS, kinds=AT_COUNTER),
+    "keep_ordering": at_store(
+        P.PAUSE_STORES, plain(cups_per_slot=None, cut_off_minutes=0, needs_presence=False), kinds=AT_COUNTER
+    ),
+    "pause_ordering": at_store(P.MAKE_ORDERS, plain(minutes=15), kinds=AT_COUNTER),
+    "resume_ordering": at_store(P.MAKE_ORDERS, kinds=AT_COUNTER),
+    "say_present": at_store(P.MAKE_ORDERS, kinds=AT_COUNTER),
     "keep_stock": at_store(P.MARK_SOLD_OUT, plain(mode="daily_limit", daily_limit=40)),
     "sell_out_product": at_store(P.MARK_SOLD_OUT),
     "product_is_back": at_store(P.MARK_SOLD_OUT),
@@ -371,6 +378,7 @@ OPERATIONS: dict[str, Operation] = {
     "list_orders": customers(),
     "get_order": customers(),
     "cancel_order": customers(),
+    "list_slots": customers(),
     "order_board": at_store(P.MAKE_ORDERS, kinds=AT_COUNTER),
     "accept_order": at_store(P.MAKE_ORDERS, kinds=AT_COUNTER),
     "make_order": at_store(P.MAKE_ORDERS, kinds=AT_COUNTER),

@@ -133,6 +133,8 @@ CORRUPTIONS = {
     "stock_on_hand_is_its_movements": "UPDATE stores_stocklevel SET on_hand = on_hand + 1 WHERE mode = 'counted'",
     "stock_reserved_is_its_open_reservations": "DELETE FROM stores_stockreservation WHERE mode = 'counted'",
     "daily_tally_is_its_reservations": "UPDATE stores_dailytally SET taken = taken + 1",
+    "slot_promises_what_orders_count_in_it": "UPDATE stores_pickupslot SET cups = cups + 1",
+    "slot_has_made_what_is_ready": "UPDATE stores_pickupslot SET made = 1 - made, cups = cups",
     "reservation_ends_with_its_state": "UPDATE stores_stockreservation SET ended_at = reserved_at - interval '1 day'"
     " WHERE state = 'released'",
     # store orders
