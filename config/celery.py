@@ -58,6 +58,7 @@ app.conf.beat_schedule = {
     "close-due-sessions": every(5, "livestream.close_due_sessions", "issue"),
     "refund-expired": every(5, "orders.refund_expired", "issue"),
     "refund-recalled": every(5, "orders.refund_recalled", "issue"),
+    "settle-stock": every(2, "stores.settle_stock", "stock"),
     "dispatch-outbox": every(2, "stores.dispatch_outbox", "outside"),
     "deliver-webhooks": every(2, "stores.deliver_webhooks", "outside"),
     "prune-outbox": every(3_600, "stores.prune_outbox", "outside"),

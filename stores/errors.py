@@ -368,6 +368,66 @@ class StockRuleInvalid(Invalid):
     en = "A daily limit goes with the mode daily_limit, and a count with the mode counted."
 
 
+class ProductNotCounted(Conflict):
+    code = "product_not_counted"
+    zh = "本店没有对 {name} 计数"
+    en = "This store does not count {name}."
+
+
+class StockLinesInvalid(Invalid):
+    code = "stock_lines_invalid"
+    zh = "请填写 1 至 {most} 个商品，每个商品一行，数量有效"
+    en = "One to {most} lines, each product once, each with a quantity that can be."
+
+
+class StockTooLow(Conflict):
+    code = "stock_too_low"
+    zh = "{name} 只有 {there}"
+    en = "There are only {there} of {name}; count them first if that is wrong."
+
+
+class StockActNotFound(NotFound):
+    code = "stock_act_not_found"
+    zh = "没有这条库存操作"
+    en = "There is no such act at this store, or it is itself an undoing."
+
+
+class StockActUndone(Conflict):
+    code = "stock_act_undone"
+    zh = "这条库存操作已被撤销"
+    en = "It has been undone already."
+
+
+class StockCountedSince(Conflict):
+    code = "stock_counted_since"
+    zh = "之后已经盘点过，请重新盘点"
+    en = "Somebody has counted since, and the count is right: count again instead."
+
+
+class TransferNotFound(NotFound):
+    code = "transfer_not_found"
+    zh = "没有这张调拨单"
+    en = "There is no such transfer from or to this store."
+
+
+class TransferMovedOn(Conflict):
+    code = "transfer_moved_on"
+    zh = "调拨单已是 {state}"
+    en = "The transfer is {state} by now."
+
+
+class TransferHasLess(Invalid):
+    code = "transfer_has_less"
+    zh = "收到的不能多于发出的"
+    en = "Less than that was sent, or nothing of the kind."
+
+
+class TransferToItself(Invalid):
+    code = "transfer_to_itself"
+    zh = "不能调拨给本店"
+    en = "A store sends nothing to itself."
+
+
 class WebhookNotFound(NotFound):
     code = "webhook_not_found"
     zh = "没有这个 Webhook 订阅"

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from config.kernel import jobs
-from stores.services import customer_sessions, phone_codes, webhook_delivery, webhook_dispatch
+from stores.services import customer_sessions, phone_codes, stock_settling, webhook_delivery, webhook_dispatch
 
 BATCHES_AT_MOST = 100
 DELIVERING_AT_MOST = timedelta(seconds=40)
@@ -46,3 +46,11 @@ def forget_sign_ins() -> None:
         for _ in range(BATCHES_AT_MOST):
             if not forget(limit=1_000, at=timezone.now()):
                 break
+
+
+@shared_task(name="stores.settle_stock")
+def settle_stock() -> None:
+    """What was made and handed over, out of the stores' stock."""
+    for _ in range(BATCHES_AT_MOST):
+        if not stock_settling.settle(at=timezone.now()).lines:
+            return

@@ -24,6 +24,7 @@ TOPICS = {
     "orders.undone": "An order at a store was cancelled or rejected; vouchers, stock and money go back.",
     "statements.month_closed": "A month's statements are frozen; what still comes for it is booked after it.",
     "statements.store_closed": "A store that closed has its last statement.",
+    "stock.short": "More of a product left a store than its books had; somebody should count.",
     "staff.appointed": "Somebody was given a role, by appointment or by accepting an invitation.",
     "staff.ended": "Roles ended: one of hers, or all because she left.",
 }

@@ -14,6 +14,7 @@ from psycopg import sql
 from orders.invariants import (
     accounts,
     conservation,
+    consumption,
     inventory,
     purchases,
     references,
@@ -61,6 +62,7 @@ def invariants() -> tuple[Invariant, ...]:
         accounts.INVARIANT,
         conservation.INVARIANT,
         settlement.INVARIANT,
+        consumption.INVARIANT,
         inventory.INVARIANT,
         store_orders.INVARIANT,
         trail.INVARIANT,

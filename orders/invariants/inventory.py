@@ -32,6 +32,66 @@ INVARIANT = Invariant(
             in_slices=False,
         ),
         Check(
+            "reserved_levels",
+            """
+            SELECT level.store_id AS store, level.product_id AS product, level.reserved, (
+                SELECT coalesce(sum(quantity), 0) FROM stores_stockreservation open
+                WHERE open.store_id = level.store_id AND open.product_id = level.product_id
+                    AND open.state = 'open' AND open.mode = 'counted') AS promised
+            FROM (
+                SELECT DISTINCT store_id, product_id FROM {reservations} AS reservation WHERE mode = 'counted'
+            ) AS touched JOIN stores_stocklevel level USING (store_id, product_id)
+            """,
+            {"touched_level_reserves_what_is_open": "reserved = promised"},
+            {"reserved": "sum(reserved)"},
+        ),
+        Check(
+            "stock_acts",
+            """
+            SELECT act.id AS act, act.kind, (
+                       SELECT coalesce(sum((line ->> 'quantity')::bigint), 0)
+                       FROM jsonb_array_elements(act.lines) AS line) AS said,
+                   coalesce(moved.units, 0) AS moved, coalesce((
+                       SELECT sum(quantity) FROM stores_stockmovement undone
+                       WHERE undone.source_id = act.undoes_id), 0) AS undone,
+                   (SELECT count(*) FROM kernel_auditentry entry
+                    WHERE entry.subject_id = act.id AND entry.act = 'stock.' || act.kind) AS entries
+            FROM {stock_acts} AS act
+            LEFT JOIN (
+                SELECT source_id, sum(quantity) AS units FROM {movements} AS movement
+                WHERE source_kind = 'stock_act' GROUP BY source_id
+            ) AS moved ON moved.source_id = act.id
+            """,
+            {
+                "stock_act_moved_what_it_says": """CASE
+                    WHEN kind IN ('receipt', 'received') THEN moved = said
+                    WHEN kind IN ('waste', 'sent') THEN moved = -said
+                    WHEN kind = 'undo' THEN moved = -undone
+                    ELSE true END""",
+                "stock_act_has_its_trail": "entries = 1",
+            },
+        ),
+        Check(
+            "transfers",
+            """
+            SELECT transfer.id AS transfer, transfer.state,
+                   count(*) FILTER (WHERE act.kind = 'sent' AND undone.id IS NULL) AS sent,
+                   count(*) FILTER (WHERE act.kind = 'received' AND undone.id IS NULL) AS received
+            FROM stores_stocktransfer transfer
+            LEFT JOIN stores_stockact act ON act.transfer_id = transfer.id AND act.kind IN ('sent', 'received')
+            LEFT JOIN stores_stockact undone ON undone.undoes_id = act.id
+            GROUP BY transfer.id, transfer.state
+            """,
+            {
+                "transfer_state_follows_its_acts": (
+                    "sent = CASE state WHEN 'called_back' THEN 0 ELSE 1 END"
+                    " AND received = CASE state WHEN 'received' THEN 1 ELSE 0 END"
+                ),
+            },
+            {"on_the_road": "count(*) FILTER (WHERE state = 'sent')"},
+            in_slices=False,
+        ),
+        Check(
             "daily_tallies",
             """
             SELECT coalesce(tally.store_id, promised.store_id) AS store,
@@ -41,7 +101,7 @@ INVARIANT = Invariant(
             FROM stores_dailytally tally
             FULL JOIN (
                 SELECT store_id, product_id, business_date, sum(quantity) AS units FROM stores_stockreservation
-                WHERE state <> 'released' AND mode = 'daily_limit' GROUP BY store_id, product_id, business_date
+                WHERE state IN ('open', 'moved') AND mode = 'daily_limit' GROUP BY store_id, product_id, business_date
             ) AS promised ON promised.store_id = tally.store_id AND promised.product_id = tally.product_id
                 AND promised.business_date = tally.business_date
             """,

@@ -25,6 +25,9 @@ TABLES = {
     "holds": "vouchers_hold",
     "surcharges": "orders_surcharge",
     "settlements": "orders_settlement",
+    "reservations": "stores_stockreservation",
+    "movements": "stores_stockmovement",
+    "stock_acts": "stores_stockact",
 }
 
 TOUCHED = """
@@ -80,6 +83,11 @@ NARROWED = {
     "holds": "SELECT whole.* FROM slice_vouchers JOIN vouchers_hold whole ON whole.voucher_id = slice_vouchers.id",
     "surcharges": "SELECT whole.* FROM slice_surcharges JOIN orders_surcharge whole USING (id)",
     "settlements": "SELECT whole.* FROM slice_sources JOIN orders_settlement whole USING (id)",
+    "reservations": "SELECT whole.* FROM slice_takers JOIN stores_stockreservation whole"
+    " ON whole.source_id = slice_takers.id",
+    "movements": "SELECT whole.* FROM slice_takers JOIN stores_stockmovement whole"
+    " ON whole.source_id = slice_takers.id",
+    "stock_acts": "SELECT whole.* FROM slice_stock_acts JOIN stores_stockact whole USING (id)",
 }
 assert NARROWED.keys() == TABLES.keys()
 
@@ -150,6 +158,7 @@ RELATED = {
         SELECT surcharge.id FROM slice_redemptions JOIN orders_surcharge surcharge
             ON surcharge.redemption_id = slice_redemptions.id
     """,
+    "stock_acts": "SELECT id FROM stores_stockact WHERE id >= %(since)s ORDER BY id DESC LIMIT %(limit)s",
     "sources": """
         SELECT id FROM slice_purchases
         UNION ALL SELECT id FROM slice_surcharges
@@ -177,6 +186,11 @@ CTES = {
     "slice_redemptions": "slice_redemptions(id) AS MATERIALIZED (SELECT unnest(%(redemptions)s::uuid[]))",
     "slice_surcharges": "slice_surcharges(id) AS MATERIALIZED (SELECT unnest(%(surcharges)s::uuid[]))",
     "slice_sources": "slice_sources(id) AS MATERIALIZED (SELECT unnest(%(sources)s::uuid[]))",
+    "slice_stock_acts": "slice_stock_acts(id) AS MATERIALIZED (SELECT unnest(%(stock_acts)s::uuid[]))",
+    # What takes from a store's stock.
+    "slice_takers": "slice_takers(id) AS MATERIALIZED (SELECT unnest(%(redemptions)s::uuid[])"
+    " UNION ALL SELECT unnest(%(store_orders)s::uuid[])"
+    " UNION ALL SELECT unnest(%(stock_acts)s::uuid[]))",
     # Every offer these customers ever bought of: her allowance counts all her purchases.
     "slice_allowances": "slice_allowances AS MATERIALIZED (SELECT DISTINCT offer_id, customer_id"
     " FROM orders_purchase WHERE customer_id = ANY(%(customers)s::uuid[]))",

@@ -164,6 +164,8 @@ INVARIANT = Invariant(
                 UNION ALL
                 SELECT 'vouchers.grant_reversed', coalesce(sum(taken_back), 0) FROM vouchers_grantbatch
                 UNION ALL
+                SELECT 'stock.settled', count(*) FROM stores_stockreservation WHERE state IN ('moved', 'returned')
+                UNION ALL
                 SELECT 'vouchers.refund_expired', count(*) FROM {refunds} AS refund
                 WHERE source_kind = 'expired_voucher'
             ) AS facts

@@ -19,7 +19,8 @@ from config.kernel.ids import new_id, public
 from orders.errors import OrderMayStillBeCancelled, OrderMovedOn, RejectionTooLate, StoreOrderNotFound
 from orders.models import StoreOrder
 from orders.services import order_slots, order_undoing
-from stores.models import Customer, Store
+from stores.models import Customer, StockReservation, Store
+from stores.services import stock
 from vouchers.services import order_uses
 
 Status = StoreOrder.Status
@@ -175,9 +176,10 @@ def _move(move: Move, order_id: UUID, store_id: UUID, *, by: Caller, at: datetim
         order.status = move.target
         setattr(order, move.column, at)
         order.save(update_fields=["status", move.column])
-        if move is READY and order.redemption_request_id is not None:
-            order_uses.begin_window(request_id=order.redemption_request_id, until=window_end(at))
         if move is READY:
+            stock.make(source_kind=StockReservation.Source.STORE_ORDER, source_id=order.id, at=at)
+            if order.redemption_request_id is not None:
+                order_uses.begin_window(request_id=order.redemption_request_id, until=window_end(at))
             order_slots.make(order)
         leave(f"store_order.{move.target}", order, by=by, at=at)
         return order

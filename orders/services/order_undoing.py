@@ -23,7 +23,7 @@ def lapse(order: StoreOrder, *, at: datetime) -> None:
     """
     assert connection.in_atomic_block, "an order ends with what it gives back"
     _release_uses(order, at=at)
-    stock.release(source_kind=StockReservation.Source.STORE_ORDER, source_ids=[order.id], at=at)
+    stock.give_back(source_kind=StockReservation.Source.STORE_ORDER, source_ids=[order.id], at=at)
     order_slots.give_back(order)
     order.status, order.lapsed_at = StoreOrder.Status.LAPSED, at
     order.save(update_fields=["status", "lapsed_at"])
@@ -45,7 +45,7 @@ def undo(
         raise RedemptionSettled
     if order.redemption_request_id is not None:
         order_uses.reverse_all(request_id=order.redemption_request_id, by_id=by_id, reversal_id=request_id, at=at)
-    stock.release(source_kind=StockReservation.Source.STORE_ORDER, source_ids=[order.id], at=at)
+    stock.give_back(source_kind=StockReservation.Source.STORE_ORDER, source_ids=[order.id], at=at)
     order_slots.give_back(order)
     order.status, order.reason, order.ended_at = to, reason, at
     order.save(update_fields=["status", "reason", "ended_at"])

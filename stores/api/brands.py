@@ -26,7 +26,7 @@ class BrandAnswer(serializers.ModelSerializer[Brand]):
 
     class Meta:
         model = Brand
-        fields = ("id", "slug", "name", "zone", "theme", "created_at")
+        fields = ("id", "slug", "name", "zone", "theme", "counter_needs_stock", "created_at")
 
 
 class BrandList(serializers.Serializer[Any]):
@@ -36,6 +36,9 @@ class BrandList(serializers.Serializer[Any]):
 class BrandEdit(StrictSerializer):
     name = serializers.CharField(max_length=64, required=False)
     zone = serializers.CharField(max_length=48, required=False, help_text="IANA name; for stores that name none.")
+    counter_needs_stock = serializers.BooleanField(
+        required=False, help_text="Whether a counter redeems a package only while what is in it is counted as there."
+    )
 
 
 class MyBrands(APIView):

@@ -17,9 +17,10 @@ from stores.errors import ProductNotFound, StockRuleInvalid, StoreNotFound
 from stores.models import Product, StockMode
 from stores.permissions import Permission
 from stores.services import stock_keeping
+from stores.services.stock_books import MOST_UNITS
 from stores.services.stock_keeping import StockRule
 
-MOST = 1_000_000
+MOST = MOST_UNITS
 
 
 class StockRuleBody(StrictSerializer):
@@ -28,6 +29,13 @@ class StockRuleBody(StrictSerializer):
     on_hand = serializers.IntegerField(
         min_value=0, max_value=MOST, required=False, allow_null=True, help_text="As counted now; the mode counted only."
     )
+    low_at = serializers.IntegerField(
+        min_value=0,
+        max_value=MOST,
+        required=False,
+        allow_null=True,
+        help_text="From here on it is running out.",
+    )
 
 
 class StockLevelAnswer(serializers.Serializer[Any]):
@@ -35,6 +43,8 @@ class StockLevelAnswer(serializers.Serializer[Any]):
     daily_limit = serializers.IntegerField(allow_null=True)
     on_hand = serializers.IntegerField()
     reserved = serializers.IntegerField(help_text="Promised to orders that are not made yet.")
+    low_at = serializers.IntegerField(allow_null=True)
+    is_short = serializers.BooleanField(help_text="More is promised or gone than was ever counted in: count again.")
 
 
 class StockHere(APIView):
@@ -48,7 +58,7 @@ class StockHere(APIView):
     def put(self, request: Request, store: str, product: str) -> Response:
         """PUT /api/v1/stores/{store}/products/{product}/stock"""
         said = body_of(request, StockRuleBody).validated_data
-        rule = StockRule(StockMode(said["mode"]), said.get("daily_limit"), said.get("on_hand"))
+        rule = StockRule(StockMode(said["mode"]), said.get("daily_limit"), said.get("on_hand"), said.get("low_at"))
         here = at_store(request, store, Permission.MARK_SOLD_OUT)
         level = stock_keeping.keep(product_id=ids.parse(Product.PREFIX, product), rule=rule, **here)
         return Response(StockLevelAnswer(level).data)

@@ -16,6 +16,7 @@ from stores.models.products import (
 )
 from stores.models.sign_in import MOST_WRONG_TRIES, CustomerSession, PhoneCode
 from stores.models.stock import DailyTally, StockLevel, StockMode, StockMovement, StockReservation
+from stores.models.stock_acts import StockAct, StockTransfer
 from stores.models.webhooks import WebhookDelivery, WebhookSubscription
 
 __all__ = [
@@ -42,10 +43,12 @@ __all__ = [
     "Region",
     "SettlementEntity",
     "Staff",
+    "StockAct",
     "StockLevel",
     "StockMode",
     "StockMovement",
     "StockReservation",
+    "StockTransfer",
     "Store",
     "StoreEntity",
     "StoreGroup",

@@ -13,6 +13,7 @@ class Brand(PublicIdModel):
     A chain; everything below belongs to exactly one.
 
     ``theme`` is what ``stores.services.theming`` derived from the brand's colours; empty: the shop's own looks.
+    ``counter_needs_stock``: its counters hand over only what the books say is there; else the books follow the hand.
     """
 
     PREFIX: ClassVar[str] = "brd"
@@ -21,6 +22,7 @@ class Brand(PublicIdModel):
     name = models.CharField(max_length=64)
     zone = models.CharField(max_length=48, default="Asia/Shanghai")
     theme = models.JSONField(default=dict, blank=True)
+    counter_needs_stock = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField()
 
 

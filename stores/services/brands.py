@@ -26,6 +26,7 @@ class BrandChanges(TypedDict, total=False):
 
     name: str
     zone: str
+    counter_needs_stock: bool
 
 
 def open_brand(
@@ -57,7 +58,7 @@ def open_brand(
 
 def edit(*, brand_id: UUID, changes: BrandChanges, by: Caller, at: datetime) -> Brand:
     """
-    Change what the brand is called or its default zone. Repeating changes nothing.
+    Change what the brand is called, its default zone or how its counters heed stock. Repeating changes nothing.
 
     Raises:
         BrandNotFound, ZoneUnknown: as they say.

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from config.kernel.jobs import nudge_after_commit
 from config.kernel.pipeline import Cursor, Send, as_jsonb, pipelined
 from stores.errors import ProductSoldOut
 from stores.models import Product, StockReservation
@@ -18,7 +19,7 @@ from stores.models import Product, StockReservation
 # The level's lock also keeps its mode as it is until the reservation is written.
 RESERVE = """
     WITH asked AS MATERIALIZED (
-        SELECT p, n FROM jsonb_to_recordset(%(quantities)s::jsonb) AS k(p uuid, n int)
+        SELECT p, n FROM jsonb_to_recordset(%(quantities)s::jsonb) AS k(p uuid, n bigint)
     ), level AS MATERIALIZED (
         SELECT l.id, l.product_id, l.mode, l.daily_limit, asked.n
         FROM stores_stocklevel l JOIN asked ON asked.p = l.product_id
@@ -45,15 +46,24 @@ RESERVE = """
     )
     SELECT product_id FROM level WHERE product_id NOT IN (SELECT product_id FROM taken)
 """
-RELEASE = """
+MAKE = """
+    UPDATE stores_stockreservation SET made_at = greatest(%(at)s, reserved_at)
+    WHERE source_id = %(source_id)s AND source_kind = %(source_kind)s AND state = 'open' AND made_at IS NULL
+"""
+# A reservation that the worker is moving makes this wait, and comes back as it is then: what is open becomes free,
+# what was moved comes back. The state it had says which, so that neither happens twice.
+GIVE_BACK = """
     WITH ended AS (
-        UPDATE stores_stockreservation SET state = 'released', ended_at = greatest(%(at)s, reserved_at)
-        WHERE source_id = ANY(%(source_ids)s) AND source_kind = %(source_kind)s AND state = 'open'
-        RETURNING store_id, product_id, business_date, mode, quantity
+        UPDATE stores_stockreservation
+        SET state = CASE state WHEN 'open' THEN 'released' ELSE 'returned' END, ended_at = greatest(%(at)s, reserved_at)
+        WHERE source_id = ANY(%(source_ids)s) AND source_kind = %(source_kind)s AND state IN ('open', 'moved')
+        RETURNING store_id, product_id, business_date, mode, quantity, source_kind, source_id, state
     ), level AS MATERIALIZED (
-        SELECT l.id, back.n
-        FROM (SELECT store_id, product_id, sum(quantity) FILTER (WHERE mode = 'counted') AS n FROM ended
-              GROUP BY store_id, product_id) back
+        SELECT l.id, back.free, back.returned
+        FROM (SELECT store_id, product_id,
+                     coalesce(sum(quantity) FILTER (WHERE mode = 'counted' AND state = 'released'), 0) AS free,
+                     coalesce(sum(quantity) FILTER (WHERE mode = 'counted' AND state = 'returned'), 0) AS returned
+              FROM ended GROUP BY store_id, product_id) back
         JOIN stores_stocklevel l ON l.store_id = back.store_id AND l.product_id = back.product_id
         ORDER BY l.store_id, l.product_id FOR NO KEY UPDATE OF l
     ), tallied AS MATERIALIZED (
@@ -65,9 +75,15 @@ RELEASE = """
         WHERE (SELECT count(*) FROM level) >= 0 /* every level first, as RESERVE takes them */
         ORDER BY t.store_id, t.product_id, t.business_date FOR NO KEY UPDATE OF t
     ), given_back AS (
-        UPDATE stores_stocklevel l SET reserved = l.reserved - level.n FROM level WHERE l.id = level.id AND level.n > 0
+        UPDATE stores_stocklevel l SET reserved = l.reserved - level.free, on_hand = l.on_hand + level.returned
+        FROM level WHERE l.id = level.id AND level.free + level.returned > 0
     ), untallied AS (
         UPDATE stores_dailytally t SET taken = t.taken - tallied.n FROM tallied WHERE t.id = tallied.id
+    ), put_back AS (
+        INSERT INTO stores_stockmovement
+            (store_id, product_id, quantity, kind, source_kind, source_id, business_date, moved_at)
+        SELECT store_id, product_id, quantity, 'put_back', source_kind, source_id, business_date, %(at)s
+        FROM ended WHERE state = 'returned' AND mode = 'counted'
     )
     SELECT count(*) FROM ended
 """
@@ -142,14 +158,14 @@ def check_reserved(reserving: Cursor) -> None:
     """
     missing = [row[0] for row in reserving.fetchall()]
     if missing:
-        product = Product.objects.get(id=min(missing))
-        raise ProductSoldOut(name=product.name, product=product.public_id)
+        raise sold_out(min(missing))
 
 
 def lock(places: Collection[tuple[UUID, UUID]]) -> None:
     """
-    Lock the levels of these (store, product): for whoever reserves or releases for several sources in one
-    transaction, so that it meets nobody in a circle.
+    Lock the levels of these (store, product): for whoever reserves or gives back for several sources in one
+    transaction, so that it meets nobody in a circle. What is made is given back one source at a time: the worker
+    that moves it has its reservations before its levels.
 
     Runs inside the caller's transaction, after its vouchers' locks.
     """
@@ -158,15 +174,32 @@ def lock(places: Collection[tuple[UUID, UUID]]) -> None:
         send(LOCK, {"places": as_jsonb([{"s": store_id, "p": product_id} for store_id, product_id in places])})
 
 
-def release(*, source_kind: StockReservation.Source, source_ids: Collection[UUID], at: datetime) -> int:
+def sold_out(product_id: UUID) -> ProductSoldOut:
+    """The refusal that names the product."""
+    product = Product.objects.get(id=product_id)
+    return ProductSoldOut(name=product.name, product=product.public_id)
+
+
+def make(*, source_kind: StockReservation.Source, source_id: UUID, at: datetime) -> None:
     """
-    Give back what these sources still have open; says how many reservations that were. Repeating changes nothing.
+    What the source reserved stands there ready: the ``stock`` worker moves it. Repeating changes nothing.
 
     Runs inside the caller's transaction.
+    """
+    with pipelined() as send:
+        send(MAKE, {"source_kind": source_kind.value, "source_id": source_id, "at": at})
+    nudge_after_commit("stores.settle_stock", queue="stock")
+
+
+def give_back(*, source_kind: StockReservation.Source, source_ids: Collection[UUID], at: datetime) -> int:
+    """
+    Undo what these sources took: promises end, and what was moved is put back. Repeating changes nothing.
+
+    Runs inside the caller's transaction; says how many reservations that were.
     """
     assert connection.in_atomic_block, "stock comes back with what gave it back"
     with pipelined() as send:
         asked = {"source_kind": source_kind.value, "source_ids": list(source_ids), "at": at}
-        released = send(RELEASE, asked)
-    [(count,)] = released.fetchall()
+        given = send(GIVE_BACK, asked)
+    [(count,)] = given.fetchall()
     return int(count)

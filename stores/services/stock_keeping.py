@@ -5,23 +5,23 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
 
 from config.kernel.caller import Caller
 from config.kernel.ids import new_id
-from stores.business_days import business_date
 from stores.errors import ProductNotFound, StockRuleInvalid, StoreNotFound
-from stores.models import Product, StockLevel, StockMode, StockMovement, Store
-from stores.services import trail
+from stores.models import Product, StockAct, StockLevel, StockMode, StockMovement, Store
+from stores.services import stock_books, trail
+from stores.services.stock_books import Asked, StockLine
 
 
 @dataclass(frozen=True, slots=True)
 class StockRule:
-    """``on_hand`` is what somebody counted just now: the difference is a stock-take."""
+    """``on_hand`` is what somebody counted just now: a stock-take. At ``low_at`` and below it runs out."""
 
     mode: StockMode
     daily_limit: int | None = None
     on_hand: int | None = None
+    low_at: int | None = None
 
 
 def keep(*, store_id: UUID, product_id: UUID, rule: StockRule, by: Caller, at: datetime) -> StockLevel:
@@ -44,10 +44,14 @@ def keep(*, store_id: UUID, product_id: UUID, rule: StockRule, by: Caller, at: d
             [StockLevel(store=store, product=product, mode=StockMode.SWITCH)], ignore_conflicts=True
         )
         level = StockLevel.objects.select_for_update(no_key=True).get(store=store, product=product)
-        told = trail.change(level, {"mode": rule.mode, "daily_limit": rule.daily_limit})
-        if rule.on_hand is not None and (difference := rule.on_hand - level.on_hand):
-            told["on_hand"] = [level.on_hand, rule.on_hand]
-            _take_stock(level, store, difference, at=at)
+        told = trail.change(level, {"mode": rule.mode, "daily_limit": rule.daily_limit, "low_at": rule.low_at})
+        if rule.on_hand is not None:
+            counted = {product.id: rule.on_hand}
+            if any((lacking := stock_books.differences({product.id: level}, counted)).values()):
+                line = StockLine(product.id, rule.on_hand)
+                act = stock_books.write(Asked(store.id, [line], new_id(), by, at), store, StockAct.Kind.STOCK_TAKE)
+                stock_books.move(act, StockMovement.Kind.STOCK_TAKE, lacking)
+                level.refresh_from_db(fields=["on_hand"])
         if told:
             details = {"store": store.public_id, **told}
             trail.leave("product.stock_kept", product, brand_id=store.brand_id, by=by, at=at, details=details)
@@ -59,18 +63,3 @@ def _check(rule: StockRule) -> None:
         raise StockRuleInvalid(param="daily_limit")
     if rule.on_hand is not None and rule.mode is not StockMode.COUNTED:
         raise StockRuleInvalid(param="on_hand")
-
-
-def _take_stock(level: StockLevel, store: Store, difference: int, *, at: datetime) -> None:
-    StockMovement.objects.create(
-        store=store,
-        product_id=level.product_id,
-        quantity=difference,
-        kind=StockMovement.Kind.STOCK_TAKE,
-        source_kind="stock_take",
-        source_id=new_id(),
-        business_date=business_date(hours=store.hours, zone=store.zone, at=at),
-        moved_at=at,
-    )
-    StockLevel.objects.filter(pk=level.pk).update(on_hand=F("on_hand") + difference)
-    level.on_hand += difference

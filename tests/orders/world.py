@@ -27,8 +27,8 @@ from orders.services.issuing import issue_paid
 from orders.services.ledger import Posting, post
 from orders.services.refunds import refund_expired, request_refund
 from orders.services.surcharges import Extra
-from stores.models import Store
-from stores.services import opening
+from stores.models import Brand, Product, Store
+from stores.services import opening, stock_acts, stock_settling, stock_transfers
 from tests import factories
 from tests.factories import NOW
 from tests.orders import ordering, paid, settled
@@ -85,6 +85,8 @@ def build() -> World:
     )
     closing = factories.store(brand)
     paid.purchase(offer=offer(store_scope={"stores": [closing.public_id]}), quantity=2)
+    tea = factories.product(brand)
+    taking, not_taking = (paid.purchase(offer=_package(brand, tea)) for _ in range(2))
     issue_paid(limit=20, at=NOW)
     paid.purchase(offer=lasting)
     paid.purchase(offer=lasting, status="accepted", paid_at=None)
@@ -106,6 +108,7 @@ def build() -> World:
     reverse(redemption_id=again.pk, operator=counter.clerk, request_id=uuid4(), at=LATER)
     _refund(Voucher.objects.get(source_id=refunded.pk))
     _order(counter, held, used)
+    _over_the_counter(counter, tea, taking, not_taking)
     _give_away(counter)
     _sold_by_a_platform(counter)
     _recall(closing)
@@ -244,6 +247,23 @@ def _order(counter: Counter, kept: Purchase, used: Purchase) -> None:
         audit.record(
             act="store_orders.lapsed", actor_kind="machine", actor_id=None, subject_kind="store_order", at=LATER
         )
+
+
+def _package(brand: Brand, product: Product) -> Offer:
+    groups = [{"name": "主饮", "choose": 1, "items": [{"product": product.public_id, "count": 1}]}]
+    return factories.offer(factories.terms(factories.deal(brand, kind="package"), package_groups=groups))
+
+
+def _over_the_counter(counter: Counter, product: Product, *bought: Purchase) -> None:
+    """Two packages of a counted product, settled as the ready order is; more of it comes, and some is on the road."""
+    stocked.keep(counter.store, "counted", product=product)
+    for purchase in bought:
+        counter.redeem(Voucher.objects.get(source_id=purchase.pk).code)
+    stock_settling.settle(at=LATER)
+    stock_acts.receive_goods(stocked.asked(counter.store, {product: 5}))
+    stock_transfers.send_goods(stocked.asked(counter.store, {product: 2}), factories.store(counter.brand).pk)
+    undone = Redemption.objects.get(voucher__source_id=bought[-1].pk)
+    reverse(redemption_id=undone.pk, operator=counter.clerk, request_id=uuid4(), at=LATER)
 
 
 def _sold_by_a_platform(counter: Counter) -> None:

@@ -87,7 +87,7 @@ def test_one_request_without_a_voucher_on_two_connections_is_one_order(shop: Sho
 
         assert {answer.order.id for answer in answers} == {StoreOrder.objects.get(request_id=key).id}
         assert sorted(answer.is_repeat for answer in answers) == [False, True, True]
-        stocked.release(answers[0].order.id)
+        stocked.give_back(answers[0].order.id)
 
 
 def test_without_its_lock_a_request_is_refused_because_of_its_own_copy(
@@ -196,4 +196,4 @@ def test_the_last_cup_has_one_order(shop: Shop) -> None:
         assert [type(answer) for answer in answers].count(Placed) == 1
         assert {answer.code for answer in answers if not isinstance(answer, Placed)} == {"product_sold_out"}
         order = next(answer.order for answer in answers if isinstance(answer, Placed))
-        stocked.release(order.id)
+        stocked.give_back(order.id)

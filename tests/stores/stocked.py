@@ -1,5 +1,7 @@
 """Products a store keeps count of, and what is promised of them."""
 
+from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -8,6 +10,7 @@ from config.kernel.caller import Caller, CallerKind
 from stores.business_days import business_date
 from stores.models import Product, StockMode, StockReservation, Store
 from stores.services import stock, stock_keeping
+from stores.services.stock_books import Asked, StockLine
 from stores.services.stock_keeping import StockRule
 from tests import factories
 from tests.factories import NOW
@@ -27,6 +30,13 @@ def keep(store: Store, mode: str, *, product: Product | None = None, units: int 
     return product
 
 
+def asked(store: Store, lines: dict[Product, int], **fields: Any) -> Asked:
+    """What a manager of the store says about these products."""
+    said = [StockLine(product.id, quantity) for product, quantity in lines.items()]
+    plain: dict[str, Any] = {"request_id": uuid4(), "by": MANAGER, "at": NOW}
+    return Asked(store.id, said, **{**plain, **fields})
+
+
 def reserve(store: Store, quantities: dict[Product, int], *, order_id: UUID | None = None) -> UUID:
     """Promised to one order, whose id comes back."""
     order_id = order_id or uuid4()
@@ -42,6 +52,12 @@ def reserve(store: Store, quantities: dict[Product, int], *, order_id: UUID | No
     return order_id
 
 
-def release(order_id: UUID) -> int:
+def make(order_id: UUID, *, at: datetime = NOW) -> None:
+    """The order is ready."""
     with transaction.atomic():
-        return stock.release(source_kind=StockReservation.Source.STORE_ORDER, source_ids=[order_id], at=NOW)
+        stock.make(source_kind=StockReservation.Source.STORE_ORDER, source_id=order_id, at=at)
+
+
+def give_back(order_id: UUID) -> int:
+    with transaction.atomic():
+        return stock.give_back(source_kind=StockReservation.Source.STORE_ORDER, source_ids=[order_id], at=NOW)

@@ -1,5 +1,6 @@
 """A customer's vouchers as the best-plan solver reads them, by the same verdict as counter and wallet."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -217,6 +218,22 @@ def package_lines(of: Terms) -> list[tuple[UUID, tuple[UUID, ...], int]]:
         for group in _groups_of([of.id])[of.id]
         for item in group["items"][: group["choose"]]
     ]
+
+
+def certain_products(of: Terms) -> Mapping[UUID, int]:
+    """What one use hands over, as far as nobody chooses: product and how many."""
+    if of.kind == Deal.Kind.TIMES_CARD:
+        scope = of.product_scope
+        named = scope.products - scope.except_products
+        return dict.fromkeys(named, 1) if len(named) == 1 and not (scope.everything or scope.categories) else {}
+    if of.kind != Deal.Kind.PACKAGE:
+        return {}
+    counts: Counter[UUID] = Counter()
+    for group in _groups_of([of.id])[of.id]:
+        if group["choose"] == len(group["items"]):
+            for item in group["items"]:
+                counts[parse(Product.PREFIX, item["product"])] += item.get("count", 1)
+    return counts
 
 
 def asked_of(group: MenuGroup, chosen: Chosen) -> plan.Asked:

@@ -22,7 +22,7 @@ from config.kernel.trail import Act, Message, send_trail
 from vouchers import errors, queries
 from vouchers.models import Hold, Redemption, Voucher
 from vouchers.queries.holders import held_by, holder_of
-from vouchers.services import voucher_locks
+from vouchers.services import counter_stock, voucher_locks
 from vouchers.services.free_uses import IS_FREE
 from vouchers.services.redemption_rows import WRITE_REDEMPTIONS, announced, row_of
 from vouchers.signals import redeemed
@@ -204,9 +204,12 @@ def confirm(lease: Lease, occasion: Occasion, *, at: datetime) -> list[Redemptio
         told[redemption.voucher.brand_id].append(announced(redemption, redemption.voucher))
     messages = [Message(brand_id, "vouchers.redeemed", items) for brand_id, items in told.items()]
     rows = as_jsonb([row_of(redemption) for redemption in redemptions])
+    terms = queries.terms({one.voucher.terms_id for one in held})
     with pipelined() as send:
         moments = {"at": occasion.redeemed_at, "until": occasion.reversible_until}
         send(WRITE_REDEMPTIONS, {"redemptions": rows, **moments})
+        if lease.source_kind == Hold.Source.REDEMPTION_REQUEST:  # an order reserves its cups itself
+            counter_stock.send_taken(send, redemptions, terms, at=occasion.redeemed_at)
         send_trail(send, [], messages, at=at)
     redeemed.send(sender=Redemption, redemptions=redemptions, at=at)
     return redemptions

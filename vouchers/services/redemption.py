@@ -17,6 +17,8 @@ from config.kernel.idempotency import content_hash
 from config.kernel.pipeline import pipelined
 from stores.models import Store
 from stores.queries import ClerkStore, Who, clerk_stores, send_clerks, send_stores, stores_now
+from stores.services import handing_over
+from stores.services.handing_over import Shelf
 from vouchers.codes import is_well_formed, normalise
 from vouchers.models import Redemption, RedemptionRequest, Voucher
 from vouchers.queries.answers import Redeemed
@@ -28,6 +30,7 @@ from vouchers.services.redemption_batch import (
     MOST_AT_ONCE,
     MOST_OF_HERS,
     Asked,
+    NotThatManyLeft,
     RedemptionBatch,
     RequestTakenMeanwhile,
 )
@@ -68,6 +71,7 @@ def redeem(
         VoucherNotUsableNow: not on this day or at this hour.
         BillAmountRequired, MinSpendNotReached: no ``bill_fen`` where one is needed, or too little.
         TooManyOfOneDeal, VouchersDoNotCombine: fine one by one, not in one order.
+        ProductSoldOut: a package's drink has run out, and its brand hands over only what is there.
         IdempotencyConflict: ``request_id`` came before with other codes or another bill.
     """
     return redeem_one(RedeemRequest(store.id, operator.id, tuple(codes), bill_fen, request_id), at=at)
@@ -148,17 +152,28 @@ def redeem_own(
 def _answered(
     locked: Callable[[], tuple[list[Asked], RedemptionBatch]], *, tries: int, at: datetime
 ) -> list[Redeemed | DomainError]:
-    """Lock, look, decide and write in one durable transaction; again where somebody took a key meanwhile."""
-    for _ in range(tries):
+    """
+    Lock, look, decide and write in one durable transaction; again where somebody took a key meanwhile, or where
+    a brand that hands over only what is there has found a shelf too empty: then what is left is looked at first.
+    """
+    watched: set[Shelf] = set()
+    while tries:
         try:
             with transaction.atomic(durable=True):
                 asked, batch = locked()
+                if watched:
+                    days = {one.store.store_id: one.store.business_date for one in asked if one.store}
+                    batch.left = handing_over.lock_left({(*shelf, days[shelf[0]]) for shelf in watched})
                 answers = [batch.decide(one) for one in asked]
                 if batch.redemptions:
                     batch.write()
                     redeemed.send(sender=Redemption, redemptions=batch.redemptions, at=at)
         except RequestTakenMeanwhile:
             # Its row has committed, so this time it is found as a first answer: one key less each time.
+            tries -= 1
+            continue
+        except NotThatManyLeft as found:
+            watched |= found.shelves  # they are looked at first now, and not found short again
             continue
         for lost in batch.wrong_stores:
             # After the commit: no voucher stays locked while somebody is shown the way.

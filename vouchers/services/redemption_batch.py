@@ -1,6 +1,6 @@
 """One batch of redemption requests under its locks: decided in order, written on one trip."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,11 +15,15 @@ from config.kernel.pipeline import as_jsonb, pipelined
 from config.kernel.trail import Act, Message, send_trail
 from stores.models import Store
 from stores.queries import StoreNow
+from stores.services.handing_over import Shelf, short_of
+from stores.services.stock import sold_out
 from vouchers import errors
 from vouchers.models import Redemption, RedemptionRequest, Voucher
 from vouchers.queries.answers import Redeemed, redeemed_use
 from vouchers.queries.facts import Facts, LastUse, RequestKey, Story
+from vouchers.queries.plannable import certain_products
 from vouchers.queries.refusals import explained, explained_together
+from vouchers.services import counter_stock
 from vouchers.services.actors import Actor
 from vouchers.services.redemption_rows import WRITE_REDEMPTIONS, announced, row_of
 from vouchers.verdict import Refusal, Terms, refusal_of, refusal_together, status_of
@@ -75,6 +79,14 @@ class RequestTakenMeanwhile(Exception):
     """Another process answered one of these keys with other vouchers, between our look and our write."""
 
 
+class NotThatManyLeft(Exception):
+    """A brand that hands over only what is there has too little on one of these shelves; look before deciding."""
+
+    def __init__(self, shelves: set[Shelf]) -> None:
+        super().__init__(shelves)
+        self.shelves = shelves
+
+
 @dataclass(slots=True)
 class WrongStoreRefusal:
     """A refusal that still lacks the way to the nearest stores."""
@@ -88,11 +100,12 @@ class WrongStoreRefusal:
 class RedemptionBatch:
     """
     ``facts`` were read after the vouchers' locks. Deciding counts uses on the rows in memory, so a later
-    request of the batch sees what an earlier one took.
+    request of the batch sees what an earlier one took; and what is ``left`` on shelves that were found too empty.
     """
 
     facts: Facts
     at: datetime
+    left: dict[Shelf, int] = field(default_factory=dict)
     redemptions: list[Redemption] = field(default_factory=list)
     wrong_stores: list[WrongStoreRefusal] = field(default_factory=list)
     _used: dict[UUID, Voucher] = field(default_factory=dict)
@@ -134,6 +147,8 @@ class RedemptionBatch:
             assert voucher is not None, "no refusal, so there is a voucher"
             assert terms is not None, "no refusal, so there are terms"
             taken.append((voucher, terms, self._take(voucher)))
+        if self.left and (sold_out := self._sold_out(store, taken)):
+            return sold_out
         if together := refusal_together((voucher.id, terms) for voucher, terms, _ in taken):
             why, terms = together
             return explained_together(why, terms, param=asked.param)
@@ -156,6 +171,13 @@ class RedemptionBatch:
         if why is errors.WrongStore and terms is not None:
             self.wrong_stores.append(WrongStoreRefusal(refusal, terms, store))
         return refusal
+
+    def _sold_out(self, store: StoreNow, taken: Sequence[tuple[Voucher, Terms, int]]) -> DomainError | None:
+        wanted: Counter[UUID] = Counter()
+        for _, terms, _ in taken:
+            wanted.update(certain_products(terms))
+        short = {one for one, count in wanted.items() if self.left.get((store.store_id, one), count) < count}
+        return sold_out(min(short)) if short else None
 
     def _story(self, voucher: Voucher) -> Story:
         return self.facts.stories.setdefault(voucher.id, Story())
@@ -187,6 +209,8 @@ class RedemptionBatch:
         request_id = new_id()
         answered = []
         for voucher, terms, serial in taken:
+            for product_id, count in certain_products(terms).items() if self.left else ():
+                self.left[store.store_id, product_id] = self.left.get((store.store_id, product_id), count) - count
             redemption = self._redemption(request_id, voucher, serial, store)
             self.redemptions.append(redemption)
             self._used[voucher.id] = voucher
@@ -243,7 +267,7 @@ class RedemptionBatch:
         Facts first, the vouchers' counters after them; all on one trip.
 
         Raises:
-            RequestTakenMeanwhile: nothing of this may stay; roll back and decide again.
+            RequestTakenMeanwhile, NotThatManyLeft: nothing of this may stay; roll back and decide again.
         """
         counters = [{"id": v.id, "l": v.uses_left, "st": str(v.status)} for v in self._used.values()]
         messages = [Message(brand_id, "vouchers.redeemed", items) for brand_id, items in self._told.items()]
@@ -253,6 +277,9 @@ class RedemptionBatch:
             rows = as_jsonb([row_of(redemption) for redemption in self.redemptions])
             send(WRITE_REDEMPTIONS, {"redemptions": rows, "at": self.at, "until": until})
             send(USE_UP, {"vouchers": as_jsonb(counters)})
+            taking = counter_stock.send_taken(send, self.redemptions, self.facts.terms, at=self.at)
             send_trail(send, self._acts, messages, at=self.at)
         if stored.rowcount != len(self._requests):
             raise RequestTakenMeanwhile
+        if taking is not None and (short := short_of(taking)):
+            raise NotThatManyLeft(short)

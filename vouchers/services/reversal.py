@@ -10,8 +10,9 @@ from config.accounts.models import User
 from config.kernel import audit, outbox
 from config.kernel.caller import Caller
 from config.kernel.ids import public
-from stores.models import Customer, Store
+from stores.models import Customer, StockReservation, Store
 from stores.queries import stores_for_clerks
+from stores.services import stock
 from vouchers import errors, queries
 from vouchers.models import Redemption, RedemptionRequest, Voucher
 from vouchers.services import grant_reversal, voucher_locks
@@ -75,7 +76,7 @@ def _check(redemption: Redemption, *, at: datetime) -> None:
 
 def mark(redemption: Redemption, *, actor: Actor, request_id: UUID, at: datetime) -> None:
     """
-    Write down that a redemption is undone. Runs under its voucher's lock.
+    Write down that a redemption is undone, and put back what it took from stock. Runs under its voucher's lock.
 
     Raises:
         RedemptionSettled: the store has been credited meanwhile.
@@ -90,6 +91,7 @@ def mark(redemption: Redemption, *, actor: Actor, request_id: UUID, at: datetime
     )
     if not marked:
         raise errors.RedemptionSettled
+    stock.give_back(source_kind=StockReservation.Source.REDEMPTION, source_ids=[redemption.pk], at=at)
 
 
 def free_the_use(voucher: Voucher, *, at: datetime) -> None:

@@ -129,7 +129,21 @@ CORRUPTIONS = {
     " expired_at = now()",
     "breakage_is_posted": "DELETE FROM orders_ledgertransfer WHERE kind = 'breakage'",
     "transfer_has_its_source": "UPDATE orders_ledgertransfer SET source_id = gen_random_uuid() WHERE kind = 'issue'",
+    # I7
+    "settled_stock_was_sold_once": "DELETE FROM stores_stockmovement WHERE kind = 'sale'",
+    "returned_stock_was_put_back_once": "DELETE FROM stores_stockmovement WHERE kind = 'put_back'",
+    "live_redemption_took_its_stock": "UPDATE stores_stockreservation SET state = 'released'"
+    " WHERE source_kind = 'redemption'",
+    "order_took_what_was_ordered": "UPDATE stores_stockreservation SET quantity = quantity + 1"
+    " WHERE source_kind = 'store_order'",
+    "order_is_made_when_it_is_ready": "UPDATE stores_stockreservation SET made_at = reserved_at"
+    " WHERE source_kind = 'store_order'",
     # I8
+    "stock_act_moved_what_it_says": "UPDATE stores_stockact SET lines = '[]' WHERE kind = 'receipt'",
+    "stock_act_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'stock.receipt'",
+    "transfer_state_follows_its_acts": "UPDATE stores_stocktransfer SET state = 'received', ended_at = sent_at",
+    "touched_level_reserves_what_is_open": "UPDATE stores_stocklevel SET reserved = reserved + 1"
+    " WHERE mode = 'counted'",
     "stock_on_hand_is_its_movements": "UPDATE stores_stocklevel SET on_hand = on_hand + 1 WHERE mode = 'counted'",
     "stock_reserved_is_its_open_reservations": "DELETE FROM stores_stockreservation WHERE mode = 'counted'",
     "daily_tally_is_its_reservations": "UPDATE stores_dailytally SET taken = taken + 1",
