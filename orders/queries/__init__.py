@@ -1,5 +1,6 @@
 """Reads of orders."""
 
+from orders.queries.board import board_of_store
 from orders.queries.purchases import PurchaseStatus, purchase_statuses, purchases_of
 from orders.queries.refunds import PaidBy, paid_by, refunds_given_up, refunds_of_brand
 from orders.queries.surcharges import surcharges_of_store
@@ -7,6 +8,7 @@ from orders.queries.surcharges import surcharges_of_store
 __all__ = [
     "PaidBy",
     "PurchaseStatus",
+    "board_of_store",
     "paid_by",
     "purchase_statuses",
     "purchases_of",

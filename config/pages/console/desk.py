@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import update_wrapper
-from typing import Any, Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.middleware.csrf import rotate_token
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -28,7 +29,7 @@ from stores.models import Device, Store
 from stores.permissions import Permission
 from stores.queries import ClerkStore, is_live, store_at_counter
 
-TOKEN, STORE = "console.token", "console.store"
+TOKEN, STORE, USER = "console.token", "console.store", "console.user"
 Given = ParamSpec("Given")
 
 
@@ -46,6 +47,11 @@ class Desk:
     @property
     def caller_id(self) -> UUID:
         return caller_id(self.caller)
+
+    @property
+    def person(self) -> Caller:
+        """The clerk herself, for acts whose trail names a person and not the device she stands at."""
+        return Caller(kind=CallerKind.STAFF, id=self.caller_id)
 
     def here(self, permission: Permission) -> ClerkStore:
         """
@@ -118,23 +124,38 @@ def ask_to_sign_in(request: HttpRequest) -> HttpResponse:
     """The sign-in page, or its sheet over the page that asked."""
     if is_htmx(request):
         response = render(request, "console/signed_out.html", status=401)
-        response["HX-Retarget"], response["HX-Reswap"], response["HX-Push-Url"] = "#sheet-place", "innerHTML", "false"
-        return response
+        return in_the_sheet(response)
     came_for = request.get_full_path() if request.method == "GET" else reverse("console:scan")
     return HttpResponseRedirect(f"{reverse('console:sign_in')}?{urlencode({'next': came_for})}")
+
+
+def in_the_sheet(response: HttpResponse) -> HttpResponse:
+    """Whatever asked, this answer comes as a sheet over its page."""
+    response["HX-Retarget"], response["HX-Reswap"], response["HX-Reselect"] = "#sheet-place", "innerHTML", "unset"
+    response["HX-Push-Url"] = "false"
+    return response
 
 
 def is_htmx(request: HttpRequest) -> bool:
     return bool(getattr(request, "htmx", False))
 
 
-def signed_in(request: HttpRequest, token: str, *, store: str | None = None) -> None:
-    """Begin a session for the token's owner; whatever another person had open in this browser is gone."""
-    kept: Any = store or request.session.get(STORE)
-    request.session.flush()
-    request.session[TOKEN] = token
-    if kept:
-        request.session[STORE] = kept
+def signed_in(request: HttpRequest, token: str, user_id: UUID, *, store: str | None = None) -> None:
+    """
+    Begin a session for the token's owner. What she had open in this browser stays open; what another
+    person had is gone.
+    """
+    if request.session.get(USER) == user_id.hex:
+        request.session.cycle_key()
+    else:
+        kept = request.session.get(STORE)
+        request.session.flush()
+        if kept:
+            request.session[STORE] = kept
+    request.session[TOKEN], request.session[USER] = token, user_id.hex
+    if store:
+        request.session[STORE] = store
+    rotate_token(request)
 
 
 def _store_of(request: HttpRequest, caller: Caller, at: datetime) -> ClerkStore:

@@ -23,6 +23,7 @@ from config.pages.console.desk import (
     ask_to_sign_in,
     at_desk,
     caller_of,
+    in_the_sheet,
     is_htmx,
     signed_in,
 )
@@ -57,7 +58,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         session = accounts.sign_in(username=username, password=password, address=address_of(request), at=at)
     except DomainError as error:
         return _form(request, {"next": came_for, "username": username, "error": error}, status=error.status)
-    signed_in(request, session.token.text)
+    signed_in(request, session.token.text, session.user.id)
     _choose_the_only_store(request, session.user.id)
     return _go_on(came_for, request)
 
@@ -66,7 +67,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 def sign_out(request: HttpRequest) -> HttpResponse:
     """The session ends; the device stays the store's."""
     request.session.flush()
-    device = _device_of(request)
+    device = device_of(request)
     return HttpResponseRedirect(reverse("console:clerk" if device else "console:sign_in"))
 
 
@@ -104,7 +105,7 @@ def stores(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def clerk(request: HttpRequest) -> HttpResponse:
     """Another clerk takes over on this device, by PIN."""
-    device = _device_of(request)
+    device = device_of(request)
     if device is None:
         return HttpResponseRedirect(reverse("console:sign_in"))
     at = timezone.now()
@@ -116,7 +117,7 @@ def clerk(request: HttpRequest) -> HttpResponse:
             session = devices.switch(device_id=device.id, user_id=user_id, pin=request.POST.get("pin", "")[:16], at=at)
         except DomainError as error:
             return render(request, "console/clerk.html", {**context, "error": error}, status=error.status)
-        signed_in(request, session.token.text, store=device.store.public_id)
+        signed_in(request, session.token.text, user_id, store=device.store.public_id)
         return _go_on(reverse("console:scan"), request)
     return render(request, "console/clerk.html", context)
 
@@ -135,7 +136,7 @@ def bind_device(request: HttpRequest, desk: Desk) -> HttpResponse:
     return response
 
 
-def _device_of(request: HttpRequest) -> Device | None:
+def device_of(request: HttpRequest) -> Device | None:
     """The device that this browser is, if it still is one."""
     key = request.COOKIES.get(DEVICE_COOKIE)
     return devices.by_key(key) if key else None
@@ -143,10 +144,8 @@ def _device_of(request: HttpRequest) -> Device | None:
 
 def _form(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     template = "console/signed_out.html" if is_htmx(request) else "console/sign_in.html"
-    response = render(request, template, {**context, "device": _device_of(request)}, status=status)
-    if is_htmx(request):
-        response["HX-Retarget"], response["HX-Reswap"] = "#sheet-place", "innerHTML"
-    return response
+    response = render(request, template, {**context, "device": device_of(request)}, status=status)
+    return in_the_sheet(response) if is_htmx(request) else response
 
 
 def _go_on(came_for: str, request: HttpRequest) -> HttpResponse:

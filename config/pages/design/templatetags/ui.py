@@ -137,3 +137,15 @@ def _left(seconds: int) -> str:
 def _moment(at: datetime | str) -> datetime:
     moment = datetime.fromisoformat(at) if isinstance(at, str) else at
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@register.filter
+def get_request_id(meta: dict[str, Any]) -> str:
+    """What to name when asking for help about this answer."""
+    return str(meta.get("hexiao.request_id", ""))
+
+
+@register.filter
+def milliseconds(at: datetime) -> int:
+    """A moment as a page's script counts it."""
+    return int(at.timestamp() * 1000)

@@ -104,7 +104,7 @@ on("afterRequest", (event, { elt, xhr }) => {
   if (xhr.status === 401) signedOut = elt;
   else if (xhr.status) answered(elt);
 });
-on("afterSwap", (event, { target }) => arrive(target));
+on("afterSwap", (event) => arrive(event.target.isConnected ? event.target : document.body));
 document.addEventListener("signed-in", () => {
   document.getElementById("sheet-place").replaceChildren();
   const interrupted = signedOut;
