@@ -1,14 +1,18 @@
 """Fixtures that every test may name."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings as site
 from django.db import connections
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
+from config.kernel import group_commit
 from tests.databases import forget_rows, migrated_template
+from tests.patience import LIMIT_SECONDS
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -25,6 +29,20 @@ def shared_data() -> Path:
 def _no_nudges(settings: object) -> None:
     """Tests run the sweepers themselves; nothing is sent to a broker."""
     settings.NUDGES_ARE_SENT = False  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_and_quick() -> Iterator[None]:
+    """
+    What a person or a program is not left waiting for may take its time on a slow machine; a test that is about
+    the limit sets it. And what shall take long, a password's hash, takes none.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(site, "REDIS_SOCKET_SECONDS", LIMIT_SECONDS)
+        patch.setattr(site, "PASSWORD_HASHERS", ["django.contrib.auth.hashers.MD5PasswordHasher"])
+        patch.setattr(group_commit, "WAIT_AT_MOST_SECONDS", LIMIT_SECONDS)
+        patch.setattr(group_commit, "OWN_CONNECTION", re.sub(r"= '\ds'", "= '2min'", group_commit.OWN_CONNECTION))
+        yield
 
 
 @pytest.fixture(scope="session")

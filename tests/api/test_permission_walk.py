@@ -38,8 +38,7 @@ def described() -> dict[str, tuple[str, str, dict[str, Any]]]:
 
 
 @pytest.fixture
-def world(settings: Any) -> World:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def world() -> World:
     known_keys.forget()
     return World()
 

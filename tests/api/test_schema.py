@@ -30,8 +30,7 @@ LANE_ALONE = {"watch_live_figures"}
 
 
 @pytest.fixture
-def world(settings: Any) -> Iterator[World]:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def world() -> Iterator[World]:
     known_keys.forget()
     for signal in (request_started, request_finished):  # as django.test.Client does: the connection is the test's
         signal.disconnect(close_old_connections)

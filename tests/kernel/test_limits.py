@@ -1,8 +1,10 @@
 """How often: in Redis, without Redis, and how long it takes to find out."""
 
+import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,7 +17,8 @@ from config.kernel.errors import TooManyRequests
 from config.kernel.limits import Limit
 from tests.kernel.frozen_redis import frozen_redis
 
-TEN = Limit("ten", times=10, seconds=60, times_alone=3)
+TEN = Limit("ten", times=10, seconds=60 * 60, times_alone=3)
+"""So slow to refill that no slow machine sees it."""
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +48,9 @@ def test_counting_says_what_is_left_and_when_it_is_whole_again(key: str) -> None
         count = limits.spend((TEN, key))
 
     assert count.left == 6
-    assert 23 < count.whole_in_seconds <= 24
-    assert count.headers() == {"RateLimit-Limit": "10", "RateLimit-Remaining": "6", "RateLimit-Reset": "24"}
+    assert 23 * 60 < count.whole_in_seconds <= 24 * 60
+    reset = str(math.ceil(count.whole_in_seconds))
+    assert count.headers() == {"RateLimit-Limit": "10", "RateLimit-Remaining": "6", "RateLimit-Reset": reset}
 
 
 def test_a_used_up_limit_says_how_long_to_wait(key: str) -> None:
@@ -55,7 +59,7 @@ def test_a_used_up_limit_says_how_long_to_wait(key: str) -> None:
     with pytest.raises(TooManyRequests) as refusal:
         limits.spend((TEN, key)).require_room()
 
-    assert refusal.value.details == {"retry_after_seconds": 6}
+    assert 300 < refusal.value.details["retry_after_seconds"] <= 360
 
 
 def test_room_comes_back_evenly(key: str) -> None:
@@ -96,14 +100,12 @@ def test_many_at_once_are_counted_one_by_one(key: str) -> None:
 
 
 def test_a_forgotten_count_leaves_nothing_in_redis(key: str) -> None:
-    brief = Limit("brief", times=10, seconds=1, times_alone=10)
-    limits.spend((brief, key))
+    limits.spend((TEN, key))
     there = redis.Redis.from_url(site.REDIS_URL)
-    assert there.exists(f"limit:brief:{key}") == 1
-    time.sleep(0.15)
-
-    assert there.exists(f"limit:brief:{key}") == 0
+    milliseconds = there.pttl(f"limit:ten:{key}")
     there.close()
+
+    assert 300_000 < milliseconds <= 360_000, "it goes by itself when all of it is there again"
 
 
 def test_without_redis_this_process_counts_strictly(
@@ -117,18 +119,23 @@ def test_without_redis_this_process_counts_strictly(
         limits.check((TEN, key)).require_room()
 
 
-def test_a_frozen_redis_costs_200_ms_once_and_then_nothing(key: str, settings: Settings) -> None:
+def test_a_frozen_redis_costs_200_ms_once_and_then_nothing(
+    key: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "BREAKER_SECONDS", 60 * 60)
+    asked, really = list[float](), limits._counted_in_redis
+
+    def counted(*args: Any, **named: Any) -> Any:
+        asked.append(limits._client(settings.REDIS_URL).connection_pool.connection_kwargs["socket_timeout"])
+        return really(*args, **named)
+
+    monkeypatch.setattr(limits, "_counted_in_redis", counted)
     with frozen_redis() as url:
-        settings.REDIS_URL = url
-        began = time.monotonic()
-        limits.spend((TEN, key))
-        first = time.monotonic() - began
+        settings.REDIS_URL, settings.REDIS_SOCKET_SECONDS = url, 0.2
         for _ in range(100):
             limits.spend((TEN, key))
-        rest = time.monotonic() - began - first
 
-    assert 0.15 < first < 0.5
-    assert rest < 0.1
+    assert asked == [0.2]
 
 
 def test_redis_counts_again_when_it_is_back(key: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

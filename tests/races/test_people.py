@@ -27,12 +27,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 GUESSES = 12
 
 
-@pytest.fixture(autouse=True)
-def _quick_hashes(settings: Any) -> None:
-    """What a hash costs is no part of a race."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 def kinds(answers: list[Any]) -> list[str]:
     return sorted(type(answer).__name__ for answer in answers)
 

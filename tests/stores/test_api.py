@@ -24,8 +24,7 @@ PASSWORD = "qingyu-7-green-leaves"
 
 
 @pytest.fixture(autouse=True)
-def _light(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def _light() -> None:
     known_keys.forget()
 
 

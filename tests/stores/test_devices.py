@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import check_password
+from pytest_django import Settings
 
 from config.kernel.errors import NotSignedIn
 from config.kernel.models import AuditEntry
@@ -222,7 +223,8 @@ def test_any_other_is_taken(pin: str) -> None:
     pins.check_strength(pin)
 
 
-def test_a_pin_is_not_found_in_the_database_without_the_key(here: Shop) -> None:
+def test_a_pin_is_not_found_in_the_database_without_the_key(here: Shop, settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
     clerk = here.clerk()
 
     kept = Pin.objects.get(user=clerk.user).pin_hash

@@ -129,8 +129,7 @@ def test_a_store_pauses_opens_again_and_closes_for_good(brand: Brand) -> None:
         opening.pause(store_id=store.id, reason="", by=OWNER, at=NOW)
 
 
-def test_a_brand_begins_with_its_owner(settings: object) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
+def test_a_brand_begins_with_its_owner() -> None:
     owner = NewPerson(username="qingyu", password="qingyu-7-green-leaves")
 
     opened = brands.open_brand(slug="qingyu", name="青屿茶", owner=owner, by=OWNER, at=NOW)

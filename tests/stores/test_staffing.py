@@ -34,11 +34,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "qingyu-7-green-leaves"
 
 
-@pytest.fixture(autouse=True)
-def _fast_passwords(settings: object) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
-
-
 class Chain:
     def __init__(self) -> None:
         self.brand = factories.brand()
