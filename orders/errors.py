@@ -125,6 +125,18 @@ class StoreOrderNotFound(NotFound):
     en = "There is no such order at a store."
 
 
+class StoreOrderAlreadyPaid(Conflict):
+    code = "store_order_already_paid"
+    zh = "这个订单不用再付款了"
+    en = "Nothing is left to pay for this order."
+
+
+class StoreOrderNoLongerPayable(Conflict):
+    code = "store_order_no_longer_payable"
+    zh = "付款时间已过，订单已取消，券已退回，请重新下单"
+    en = "The time to pay is over; the vouchers are yours again. Order again."
+
+
 class CartTooLarge(Invalid):
     code = "cart_too_large"
     zh = "一单 1 到 {most_lines} 种商品，每种 1 到 {most_units} 份"

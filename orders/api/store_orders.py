@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.kernel.api.caller import caller_id, customer_caller
+from config.kernel.api.exceptions import language_of
 from config.kernel.api.idempotency import idempotency_key
 from config.kernel.api.pages import PageQuery, page_of, page_schema
 from config.kernel.api.schema import errors_of, only
@@ -19,7 +20,7 @@ from config.kernel.ids import parse, public
 from orders import errors
 from orders.models import Payment, StoreOrder
 from orders.providers import registry
-from orders.services import checkout, order_moves, quoting
+from orders.services import checkout, order_moves, order_payment, quoting
 from orders.services.checkout import FreshPlan
 from orders.services.order_payment import order_payment_parameters
 from orders.services.quoting import CartLine, Quote
@@ -47,7 +48,13 @@ class QuoteBody(StrictSerializer):
     leave = serializers.ListField(
         child=serializers.CharField(max_length=64), required=False, max_length=200, help_text="vch_… to be left out."
     )
+    vouchers = serializers.ChoiceField(choices=("best", "none"), default="best", help_text="none: she keeps them all.")
     pick_up_at = serializers.DateTimeField(required=False, help_text=PICK_UP_HELP)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["vouchers"] == "none" and attrs.get("use"):
+            raise serializers.ValidationError({"use": "names vouchers, and none are to be used"})
+        return attrs
 
 
 class UseBody(StrictSerializer):
@@ -60,6 +67,10 @@ class OrderBody(StrictSerializer):
     uses = serializers.ListField(child=UseBody(), required=False, max_length=100, help_text="As the quote named them.")
     due_fen = serializers.IntegerField(min_value=0, max_value=10**12, help_text="As the quote said.")
     pick_up_at = serializers.DateTimeField(required=False, help_text=PICK_UP_HELP)
+    provider = serializers.ChoiceField(choices=registry.NAMES, default=registry.DEFAULT)
+
+
+class OrderPaymentBody(StrictSerializer):
     provider = serializers.ChoiceField(choices=registry.NAMES, default=registry.DEFAULT)
 
 
@@ -82,7 +93,8 @@ class QuotedUse(serializers.Serializer[Any]):
 class NotUsed(serializers.Serializer[Any]):
     voucher = serializers.CharField()
     code = serializers.CharField(help_text="Why it stays in her wallet.")
-    details = serializers.DictField()
+    message = serializers.CharField(help_text="The same as a sentence, with what it would take.")
+    details = serializers.DictField(help_text="missing_fen, nearest stores, a comparison: by the code.")
     saves_fen = serializers.IntegerField(help_text="What it alone would take off, less the refund it gives up.")
 
 
@@ -162,17 +174,23 @@ class Quotes(APIView):
         who = customer_caller(request)
         body = body_of(request, QuoteBody).validated_data
         assert who.brand_id is not None, "customers belong to a brand"
-        found = quoting.quote(
-            store_id=parse(Store.PREFIX, store),
-            brand_id=who.brand_id,
-            customer_id=caller_id(who),
-            lines=_lines(body["lines"]),
-            forced=[parse(Voucher.PREFIX, one) for one in body.get("use", ())],
-            excluded=[parse(Voucher.PREFIX, one) for one in body.get("leave", ())],
-            pick_up_at=body.get("pick_up_at"),
-            at=timezone.now(),
-        )
-        return Response(QuoteAnswer(shown_quote(found)).data)
+        cart: dict[str, Any] = {
+            "store_id": parse(Store.PREFIX, store),
+            "brand_id": who.brand_id,
+            "lines": _lines(body["lines"]),
+            "pick_up_at": body.get("pick_up_at"),
+            "at": timezone.now(),
+        }
+        if body["vouchers"] == "none":
+            found = quoting.quote_without_vouchers(**cart)
+        else:
+            found = quoting.quote(
+                **cart,
+                customer_id=caller_id(who),
+                forced=[parse(Voucher.PREFIX, one) for one in body.get("use", ())],
+                excluded=[parse(Voucher.PREFIX, one) for one in body.get("leave", ())],
+            )
+        return Response(shown_quote(found, language=_language(request)))
 
 
 class StoreOrders(APIView):
@@ -208,7 +226,7 @@ class StoreOrders(APIView):
                 at=timezone.now(),
             )
         except FreshPlan as changed:
-            changed.details["plan"] = QuoteAnswer(shown_quote(changed.fresh)).data
+            changed.details["plan"] = shown_quote(changed.fresh, language=_language(request))
             raise
         answer = {**shown(placed.order), "payment": _payment(placed.order, placed.payment)}
         return Response(PlacedAnswer(answer).data, status=200 if placed.is_repeat else 201)
@@ -266,7 +284,42 @@ class CancelOrder(APIView):
         return Response(StoreOrderAnswer(shown(cancelled)).data)
 
 
-def shown_quote(found: Quote) -> dict[str, Any]:
+class OrderPayments(APIView):
+    """POST /api/v1/orders/{order}/payment"""
+
+    @extend_schema(
+        operation_id="start_order_payment",
+        summary="Try again to pay an order at a store",
+        request=OrderPaymentBody,
+        responses={
+            200: OrderPayment,
+            201: OrderPayment,
+            **errors_of(
+                errors.StoreOrderNotFound,
+                errors.StoreOrderAlreadyPaid,
+                errors.StoreOrderNoLongerPayable,
+                errors.TooManyPaymentAttempts,
+                IdempotencyConflict,
+            ),
+        },
+        auth=only("customerToken"),
+        tags=["orders"],
+    )
+    def post(self, request: Request, order: str) -> Response:
+        attempt = order_payment.new_attempt(
+            order_id=parse(StoreOrder.PREFIX, order),
+            customer_id=caller_id(customer_caller(request)),
+            provider=body_of(request, OrderPaymentBody).validated_data["provider"],
+            request_id=idempotency_key(request),
+            at=timezone.now(),
+        )
+        paid_for = attempt.payment.store_order
+        assert paid_for is not None, "an attempt to pay an order"
+        answer = OrderPayment(_payment(paid_for, attempt.payment))
+        return Response(answer.data, status=200 if attempt.is_repeat else 201)
+
+
+def shown_quote(found: Quote, *, language: str) -> dict[str, Any]:
     priced, pick_up = found.priced, found.pick_up
     assert pick_up is not None, "who shows a plan says when it is ready"
     return {
@@ -292,8 +345,14 @@ def shown_quote(found: Quote) -> dict[str, Any]:
             for use in priced.uses
         ],
         "not_used": [
-            {"voucher": one.voucher_id, "code": one.code, "details": dict(one.details), "saves_fen": one.saves_fen}
-            for one in found.plan.left_out
+            {
+                "voucher": said.left.voucher_id,
+                "code": said.left.code,
+                "message": said.en if language == "en" else said.zh,
+                "details": said.details,
+                "saves_fen": said.left.saves_fen,
+            }
+            for said in found.not_used
         ],
         "total_fen": priced.total_fen,
         "off_fen": priced.off_fen,
@@ -329,6 +388,10 @@ def shown(order: StoreOrder) -> dict[str, Any]:
             for line in sorted(order.lines.all(), key=lambda one: one.position)
         ],
     }
+
+
+def _language(request: Request) -> str:
+    return language_of(request.headers.get("Accept-Language", ""))
 
 
 def _lines(lines: list[dict[str, Any]]) -> list[CartLine]:

@@ -8,7 +8,7 @@ from orders.api.payments import PaymentAttempts, PaymentNotices
 from orders.api.purchases import PurchaseDetail, PurchaseList
 from orders.api.refunds import RefundList, VoucherRefunds
 from orders.api.slots import StoreSlots
-from orders.api.store_orders import CancelOrder, OneOrder, Orders, Quotes, StoreOrders
+from orders.api.store_orders import CancelOrder, OneOrder, OrderPayments, Orders, Quotes, StoreOrders
 from orders.api.surcharges import AskSurcharge, OneSurcharge, StoreSurcharges
 from orders.api.using import UseVoucher
 
@@ -38,4 +38,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("orders", Orders.as_view()),
     path("orders/<str:order>", OneOrder.as_view()),
     path("orders/<str:order>/cancel", CancelOrder.as_view()),
+    path("orders/<str:order>/payment", OrderPayments.as_view()),
 ]

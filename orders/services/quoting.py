@@ -24,6 +24,7 @@ from vouchers.errors import VoucherNotFound
 from vouchers.models import Voucher
 from vouchers.plan import best_plan
 from vouchers.plan.model import Plan
+from vouchers.queries.left_out import Said, in_words
 from vouchers.queries.plannable import Owned, plan_lines, plan_vouchers, wallet_of
 
 MOST_LINES = 50
@@ -54,11 +55,12 @@ class Cart:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The plan for a cart, the order that it would be, and when it would be ready."""
+    """The plan for a cart, the order that it would be, why vouchers stay, and when it would be ready."""
 
     cart: Cart
     plan: Plan
     priced: PricedOrder
+    not_used: tuple[Said, ...] = ()
     pick_up: PickUp | None = None
 
 
@@ -89,6 +91,19 @@ def quote(
     return replace(best(cart, wallet, forced=forced, excluded=excluded, at=at), pick_up=pick_up)
 
 
+def quote_without_vouchers(
+    *, store_id: UUID, brand_id: UUID, lines: Sequence[CartLine], pick_up_at: datetime | None = None, at: datetime
+) -> Quote:
+    """
+    The same cart where she keeps all of them.
+
+    Raises:
+        DomainError: as ``quote``.
+    """
+    cart = priced_cart(store_id=store_id, brand_id=brand_id, lines=lines, at=at)
+    return replace(best(cart, {}, at=at), pick_up=planned(cart, pick_up_at, at=at))
+
+
 def planned(cart: Cart, pick_up_at: datetime | None, *, at: datetime) -> PickUp:
     """When the cart would be ready; one statement."""
     slots = slots_of(cart.store.store_id, at=at)
@@ -117,7 +132,8 @@ def best(
     uses = [(parse(Voucher.PREFIX, one.voucher_id), one.serial) for one in found.applied]
     # Priced as checkout will: with these uses alone.
     alone = exactly(cart, wallet, uses, at=at)
-    return Quote(cart, found, alone.priced if alone else priced_order(cart, found))
+    said = in_words(found.left_out, wallet, store=cart.store, at=at)
+    return Quote(cart, found, alone.priced if alone else priced_order(cart, found), tuple(said))
 
 
 def exactly(cart: Cart, wallet: dict[UUID, Owned], uses: Collection[tuple[UUID, int]], *, at: datetime) -> Quote | None:

@@ -379,6 +379,7 @@ OPERATIONS: dict[str, Operation] = {
     "get_order": customers(),
     "cancel_order": customers(),
     "list_slots": customers(),
+    "start_order_payment": customers(plain(provider="sandbox")),
     "order_board": at_store(P.MAKE_ORDERS, kinds=AT_COUNTER),
     "accept_order": at_store(P.MAKE_ORDERS, kinds=AT_COUNTER),
     "make_order": at_store(P.MAKE_ORDERS, kinds=AT_COUNTER),

@@ -12,11 +12,12 @@ from orders.services import order_sweeps
 from orders.services.placing import Placed
 from stores.errors import SlotFull
 from stores.models import PickupSlot
+from stores.pick_up import SLOT
 from stores.services import slots
 from stores.services.slots import Taken, Wanted
 from tests.factories import NOW
 from tests.orders.test_checkout import Shop
-from tests.orders.test_taking import SLOT, keep, ordered, promised
+from tests.orders.test_taking import keep, ordered, promised
 from tests.races.at_once import at_once
 from tests.races.squeezed import Squeezed, squeeze
 

@@ -1,0 +1,150 @@
+"""quoting: why vouchers stay in the wallet, in words, and what each would take."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from orders.services.quoting import CartLine
+from stores.models import Store
+from tests import factories
+from tests.factories import NOW
+from tests.orders.test_checkout import Shop
+from tests.vouchers.http import as_customer, error_of, post
+from vouchers.queries.left_out import Said
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+def why(shop: Shop, *lines: CartLine, **named: Any) -> Said:
+    [said] = shop.quote(*lines, **named).not_used
+    return said
+
+
+def package_of(shop: Shop, *names: str) -> dict[str, Any]:
+    products = [factories.product(shop.counter.brand, name=name) for name in names]
+    items = [{"product": product.public_id, "count": 1} for product in products]
+    return {"package_groups": [{"name": "饮品", "choose": 1, "items": [item]} for item in items]}
+
+
+def test_what_is_missing_to_its_minimum_is_said(shop: Shop) -> None:
+    shop.voucher(min_spend_fen=5_000)
+
+    said = why(shop, shop.line(2))
+
+    assert (said.left.code, said.details["missing_fen"]) == ("min_spend_not_reached", 1_200)
+    assert said.zh == "还差 ¥12.00。消费金额未满使用门槛：" + said.details["rule_zh"]
+    assert said.en.startswith("¥12.00 more.")
+
+
+def test_what_a_package_lacks_is_named(shop: Shop) -> None:
+    shop.voucher("package", **package_of(shop, "葡萄冻冻", "草莓茶"))
+
+    said = why(shop)
+
+    assert said.left.code == "package_incomplete"
+    assert said.zh == "还差 葡萄冻冻 × 1、草莓茶 × 1 就能用这张券"
+
+
+def test_the_wrong_store_names_the_nearest_that_takes_it(shop: Shop) -> None:
+    right = factories.store(shop.counter.brand, name="西湖店", latitude="30.21", longitude="120.2")
+    Store.objects.filter(pk=shop.store.pk).update(latitude="30.2", longitude="120.2")
+    shop.voucher(store_scope={"stores": [right.public_id]})
+
+    said = why(shop)
+
+    assert said.left.code == "wrong_store"
+    assert [(near["name"], near["distance_metres"]) for near in said.details["nearest"]] == [("西湖店", 1_112)]
+    assert "西湖店" in said.zh
+    assert "position" not in said.details
+
+
+def test_a_refund_worth_more_is_kept_and_compared(shop: Shop) -> None:
+    shop.voucher(face_value_fen=2_000, paid_fen=1_950)
+
+    said = why(shop, shop.line())
+
+    assert said.left.code == "not_worth_it"
+    assert said.zh == "不用更划算，用上它还要付 ¥0.00，留着还能退 ¥19.50"
+    assert (
+        said.en == "Keeping it is the better deal: with it you would pay ¥0.00, and its refund of ¥19.50 would be gone."
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        ({"weekdays": [7]}, "voucher_not_usable_now"),
+        ({"blackout_dates": ["2026-06-01"]}, "voucher_not_usable_now"),
+    ],
+)
+def test_the_hour_is_refused_in_the_counters_words(shop: Shop, spoil: dict[str, Any], code: str) -> None:
+    shop.voucher(**spoil)
+
+    said = why(shop)
+
+    assert (said.left.code, said.zh) == (code, f"现在不能用这张券：{said.details['rule_zh']}")
+
+
+def test_of_one_deal_no_more_than_its_terms_say(shop: Shop) -> None:
+    made = shop.counter.terms(max_per_order=1, face_value_fen=500)
+    for _ in range(2):
+        shop.counter.voucher(made, customer=shop.customer, paid_fen=0)
+
+    said = why(shop, shop.line(2))
+
+    assert said.left.code == "too_many_of_one_deal"
+    assert said.details["rule_zh"] in said.zh
+
+
+def test_a_held_voucher_and_one_she_keeps_say_so(shop: Shop) -> None:
+    shop.voucher()
+    shop.order(shop.quote(shop.line(2)), shop.line(2))
+    assert why(shop).zh == "这张券正在另一笔未付款的订单里"
+
+    kept = shop.voucher()
+    said = {one.left.code: one.en for one in shop.quote(excluded=[kept.id]).not_used}
+
+    assert said["excluded_by_customer"] == "You chose to keep this voucher."
+
+
+def test_reasons_cost_no_statement_for_each_voucher(shop: Shop) -> None:
+    for _ in range(2):
+        shop.voucher("package", **package_of(shop, "葡萄冻冻"))
+        shop.voucher(min_spend_fen=9_000)
+    shop.quote(at=NOW)
+
+    with CaptureQueriesContext(connection) as asked:
+        found = shop.quote(at=NOW + timedelta(minutes=6))
+
+    assert len(found.not_used) == 4
+    assert len(asked) <= 6, [query["sql"][:80] for query in asked.captured_queries]
+
+
+def test_over_http_she_forces_keeps_or_uses_none(shop: Shop) -> None:
+    now = datetime.now(UTC) - timedelta(minutes=1)
+    cheap = shop.voucher(face_value_fen=500, paid_fen=0, bought_at=now)
+    dear = shop.voucher(face_value_fen=1_900, paid_fen=0, bought_at=now)
+    her, address = as_customer(shop.customer), f"stores/{shop.store.public_id}/quotes"
+    cart: dict[str, Any] = {"lines": [{"product": shop.drink.public_id, "quantity": 1}]}
+
+    def used(**named: Any) -> list[str]:
+        return [use["voucher"] for use in post(address, her, {**cart, **named}).json()["uses"]]
+
+    assert used() == [dear.public_id]
+    assert cheap.public_id in used(use=[cheap.public_id])
+    assert used(leave=[dear.public_id]) == [cheap.public_id]
+    assert used(vouchers="none") == []
+    assert post(address, her, {**cart, "vouchers": "none"}).json()["due_fen"] == 1_900
+    both = {**cart, "vouchers": "none", "use": [dear.public_id]}
+    assert error_of(post(address, her, both)) == (422, "malformed_request")
+    [left] = post(address, {**her, "Accept-Language": "en"}, cart).json()["not_used"]
+    assert left["voucher"] == cheap.public_id
+    assert left["message"] == "Keeping it is the better deal: with it you would pay ¥0.00."
