@@ -1,6 +1,7 @@
 """The database that a run of tests begins with, and how a test that commits leaves it behind."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -11,7 +12,6 @@ from django.core.management import call_command
 from django.db import connection, connections
 from django.db.backends.utils import CursorWrapper
 
-ONE_AT_A_TIME = 20_410
 KEPT = ("django_content_type", "auth_permission")
 """What ``migrate`` has written beside the schema; no act of ours writes it."""
 
@@ -26,7 +26,9 @@ def migrated_template() -> str:
     given = connections["default"].settings_dict["NAME"]
     name = f"{given}_template_{_digest()}"
     with _maintenance() as server:
-        server.execute("SELECT pg_advisory_lock(%s)", [ONE_AT_A_TIME])
+        # One of this database's runs and workers migrates, the others wait for it, on a slow machine too.
+        server.execute("SET statement_timeout = 0")
+        server.execute("SELECT pg_advisory_lock(hashtext(%s))", [given])
         server.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [f"{given}_template_"])
         there = {row[0] for row in server.fetchall()}
         for old in there - {name}:
@@ -63,9 +65,10 @@ def _look() -> str:
 
 
 def _digest() -> str:
-    """Of everything a migrated database follows from."""
-    sources = [*settings.BASE_DIR.glob("*/migrations/*.py"), *settings.BASE_DIR.glob("config/*/migrations/*.py")]
-    sources += settings.BASE_DIR.glob("config/kernel/*.py")
+    """Of everything a migrated database follows from: the migrations, and the modules of ours that they name."""
+    sources = {*settings.BASE_DIR.glob("*/migrations/*.py"), *settings.BASE_DIR.glob("config/*/migrations/*.py")}
+    named = {name for source in sources for name in re.findall(r"config\.kernel\.\w+", source.read_text())}
+    sources |= {settings.BASE_DIR / f"{name.replace('.', '/')}.py" for name in named}
     whole = hashlib.sha256(django.__version__.encode())
     for source in sorted(sources):
         whole.update(str(source.relative_to(settings.BASE_DIR)).encode() + source.read_bytes())
