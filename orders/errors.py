@@ -1,6 +1,7 @@
 """How orders says no."""
 
 from config.kernel.errors import Conflict, Invalid, NotFound, Unauthenticated
+from stores.errors import ListRefused
 
 # --- selling ---------------------------------------------------------------------------------------
 
@@ -246,3 +247,84 @@ class CashRuleStands(Conflict):
     code = "cash_rule_stands"
     zh = "已经开始的营业日不能改规则"
     en = "A rule holds from a business day that has not begun yet, and once from each day on."
+
+
+# --- bills of providers ----------------------------------------------------------------------------
+
+
+class BillEmpty(Invalid):
+    code = "bill_empty"
+    zh = "这不是账单：文件是空的，或者不是文本"
+    en = "This is no bill: the file is empty or no text."
+
+
+class BillColumnsMissing(Invalid):
+    code = "bill_columns_missing"
+    zh = "账单缺少这些列：{headings}"
+    en = "The bill lacks these columns: {headings}."
+
+
+class BillIncomplete(Invalid):
+    code = "bill_incomplete"
+    zh = "账单不完整：{lines} 行之后没有合计，请重新下载"
+    en = "The bill is cut off: no totals after {lines} lines. Download it again."
+
+
+class BillTotalsWrong(Invalid):
+    code = "bill_totals_wrong"
+    zh = "账单合计与明细不符：合计 {stated}，明细 {found}"
+    en = "The bill's totals are not those of its lines: {stated} stated, {found} found (lines, paid, refunded, fees)."
+
+
+class BillCurrencyWrong(Invalid):
+    code = "bill_currency_wrong"
+    zh = "账单币种不是 {currency}"
+    en = "The bill is in another currency than {currency}."
+
+
+class BillRefused(ListRefused):
+    code = "bill_refused"
+    zh = "有 {count} 行读不出来，账单没有入账；请按行号查看后重试"
+    en = "{count} lines cannot be read; nothing was taken. Look at the lines named and send the file again."
+
+
+class BillNotReady(Conflict):
+    code = "bill_not_ready"
+    zh = "{bill_date} 的账单还没有出"
+    en = "The bill of {bill_date} is not ready yet."
+
+
+class BillNotFound(NotFound):
+    code = "bill_not_found"
+    zh = "没有这份账单"
+    en = "There is no such bill, or it is not yours."
+
+
+class DifferenceNotFound(NotFound):
+    code = "difference_not_found"
+    zh = "没有这笔差异"
+    en = "There is no such difference, or it is not yours."
+
+
+class DifferenceClosed(Conflict):
+    code = "difference_closed"
+    zh = "这笔差异已经处理过（{outcome}）"
+    en = "This difference has been worked off already ({outcome})."
+
+
+class DifferenceNotBookable(Conflict):
+    code = "difference_not_bookable"
+    zh = "这笔差异不能补记：只有我方没有记录、而付款或退款是我方发起的才可以"
+    en = "Only money of a payment or refund of ours that we were not told about can be booked."
+
+
+class DayNotExplained(Conflict):
+    code = "day_not_explained"
+    zh = "{bill_date} 还有 {open} 笔差异没有处理"
+    en = "{open} differences of {bill_date} are not worked off yet."
+
+
+class DayIsClosed(Conflict):
+    code = "day_is_closed"
+    zh = "{bill_date} 已经日结，不能再改"
+    en = "{bill_date} is closed and does not change any more."

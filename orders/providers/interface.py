@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 CURRENCY = "CNY"
 MOST_AT_ONCE = 100
@@ -153,4 +153,13 @@ class Provider(Protocol):
 
         Raises:
             ProviderSilent: nothing is known; ask again later.
+        """
+
+    def bill(self, day: date, into: IO[bytes]) -> None:
+        """
+        Write the provider's bill of a day of its own, as the file it is.
+
+        Raises:
+            BillNotReady: it does not exist yet; ask later.
+            ProviderSilent: no answer, or not the file it promised; ``into`` may hold a part of it.
         """

@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
-from typing import Any, TypeVar
+from hashlib import sha256
+from typing import IO, Any, TypeVar
 
 import httpx
 import msgspec
 
 from config.kernel.errors import MalformedRequest
-from orders.errors import NoticeNotSigned
+from orders.errors import BillNotReady, NoticeNotSigned
 from orders.providers import sandbox_messages as messages
 from orders.providers.interface import (
     CURRENCY,
@@ -23,6 +24,7 @@ from orders.providers.interface import (
     RefundOrder,
     RefundState,
 )
+from orders.providers.sandbox_bill_files import BillAnswer, BillRequest
 from orders.providers.sandbox_signature import HEADER, BadSignature, Keys
 
 TIMEOUT_SECONDS = 5.0
@@ -96,6 +98,22 @@ class Sandbox:
         return [
             refund_answer(found) for found in self._post("/refunds/query", question, messages.RefundReports).refunds
         ]
+
+    def bill(self, day: date, into: IO[bytes]) -> None:
+        answer = self._post("/bill/file", BillRequest(day), BillAnswer)
+        if not answer.sha256:
+            raise BillNotReady(bill_date=day.isoformat())
+        headers, hashed = {HEADER: self._keys.header(b"", at_seconds=int(time.time()))}, sha256()
+        try:
+            with self._client.stream("GET", f"{self._url}/bill/file/{answer.sha256}", headers=headers) as file:
+                file.raise_for_status()
+                for piece in file.iter_bytes():
+                    hashed.update(piece)
+                    into.write(piece)
+        except httpx.HTTPError as trouble:
+            raise ProviderSilent(f"{type(trouble).__name__}: {trouble}") from trouble
+        if hashed.hexdigest() != answer.sha256:
+            raise ProviderSilent("another file than it promised")
 
     def _ask_payments(self, path: str, references: Sequence[str]) -> list[ProviderAnswer]:
         reports = self._post(path, messages.Question(list(references)), messages.PaymentReports).payments

@@ -8,6 +8,7 @@ from secrets import token_hex
 import msgspec
 
 from orders.providers.interface import EventKind, PaymentState, RefundState
+from orders.providers.sandbox_bill import Movement
 from orders.providers.sandbox_messages import (
     Bill,
     BillRequest,
@@ -164,6 +165,28 @@ class SandboxBook:
                     return Bill(page, place)
                 page.append(event)
         return Bill(page, None)
+
+    def movements(self, *, since: datetime, until: datetime) -> list[Movement]:
+        """Money that moved in a span of time, in the order it happened, as a bill shows it."""
+        return [
+            self._movement(event)
+            for event in self._bill
+            if since <= event.at < until and event.kind != EventKind.REFUND_FAILED
+        ]
+
+    def _movement(self, event: Event) -> Movement:
+        refund = self.refunds.get(event.reference) if event.kind == EventKind.REFUND_SUCCEEDED else None
+        payment = self.payments.get(refund.payment) if refund else None
+        return Movement(
+            is_refund=event.kind == EventKind.REFUND_SUCCEEDED,
+            reference=event.reference,
+            transaction=event.transaction,
+            amount_fen=event.amount_fen,
+            currency=event.currency,
+            at=event.at,
+            payment=refund.payment if refund else "",
+            paid_by=payment.captures[0].transaction if payment and payment.captures else "",
+        )
 
     def acknowledged(self, event: Event) -> None:
         """The merchant has answered the notice that carried this."""

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from orders.providers.interface import EventKind, PaymentState, RefundState
+from orders.providers.sandbox_bill import BillFaults
 
 # Printable ASCII without blanks: what a jsonb parameter, a log line and a primary key all take.
 Reference = Annotated[str, Meta(pattern=r"^[!-~]{1,48}$")]
@@ -127,6 +128,7 @@ class Faults(Message, frozen=True):
     disorder: Rate = 0.0
     lose: Rate = 0.0
     fail_refunds: Rate = 0.0
+    bill: BillFaults = BillFaults()
     seed: int | None = None
 
 

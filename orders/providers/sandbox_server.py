@@ -9,15 +9,16 @@ but the key. ``HEXIAO_SANDBOX`` (JSON: notify_url, remember, faults) configures 
     POST /pay/many         up to 100 devices at once, for rehearsals; the first refusal ends it
     POST /query, /close    the merchant, signed: up to 100 references
     POST /refunds, /refunds/query, /bill
+    POST /bill/file            the merchant, signed: a day's bill as CSV, once it is written; GET /bill/file/<sha256>
     POST /faults           what shall go wrong from now on        GET /figures
 """
 
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -27,6 +28,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from django.conf import settings
 
 from orders.providers import sandbox_messages as messages
+from orders.providers.sandbox_bill import begins
+from orders.providers.sandbox_bill_files import BillAnswer, BillFiles, BillRequest, NoSuchBill
 from orders.providers.sandbox_book import Full, Refused, SandboxBook
 from orders.providers.sandbox_notifier import Notifier
 from orders.providers.sandbox_signature import HEADER, BadSignature, Keys
@@ -37,6 +40,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 LARGEST_BODY = 64 * 1024
 JSON_HEADER = (b"content-type", b"application/json")
+CSV_HEADER = (b"content-type", b"text/csv; charset=utf-8")
+BILLS = "/bill/file/"
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,6 +73,7 @@ class Sandbox:
             waiting_at_most=options.remember,
         )
         self._notifier.set_faults(options.faults)
+        self._bills = BillFiles()
         self._running: asyncio.Task[None] | None = None
         self._open: dict[tuple[str, str], Callable[[bytes], Any]] = {
             ("POST", "/pay"): taking(messages.Pay, self._pay),
@@ -81,6 +87,7 @@ class Sandbox:
             ("POST", "/refunds"): taking(messages.RefundRequest, self._refund),
             ("POST", "/refunds/query"): taking(messages.Question, self._query_refunds),
             ("POST", "/bill"): taking(messages.BillRequest, self._book.bill),
+            ("POST", "/bill/file"): taking(BillRequest, self._bill),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,9 +96,15 @@ class Sandbox:
             return
         assert scope["type"] == "http", "the sandbox speaks HTTP only"
         status, content, headers = 200, b"", [JSON_HEADER]
+        pieces: Iterator[bytes] = iter(())
         try:
-            content, headers = self._answer(scope, await body_of(receive))
-        except NoSuchAddress:
+            body = await body_of(receive)
+            if scope["method"] == "GET" and scope["path"].startswith(BILLS):
+                self._check(scope, body)
+                pieces, headers = self._bills.pieces(scope["path"].removeprefix(BILLS)), [CSV_HEADER]
+            else:
+                content, headers = self._answer(scope, body)
+        except (NoSuchAddress, NoSuchBill):
             status, content = 404, error("no such address")
         except BadSignature as refusal:
             status, content = 401, error(str(refusal))
@@ -104,6 +117,8 @@ class Sandbox:
         except Full:
             status, content = 503, error("full")
         await send({"type": "http.response.start", "status": status, "headers": headers})
+        for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": content})
 
     def _answer(self, scope: Scope, body: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
@@ -112,11 +127,14 @@ class Sandbox:
             return messages.encode(act(body)), [JSON_HEADER]
         if (act := self._merchants.get(address)) is None:
             raise NoSuchAddress
-        given = next((value for name, value in scope["headers"] if name == HEADER.encode()), b"")
-        self._keys.check({HEADER: given.decode("latin-1")}, body, at_seconds=int(time.time()))
+        self._check(scope, body)
         content = messages.encode(act(body))
         signature = self._keys.header(content, at_seconds=int(time.time()))
         return content, [JSON_HEADER, (HEADER.encode(), signature.encode())]
+
+    def _check(self, scope: Scope, body: bytes) -> None:
+        given = next((value for name, value in scope["headers"] if name == HEADER.encode()), b"")
+        self._keys.check({HEADER: given.decode("latin-1")}, body, at_seconds=int(time.time()))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -157,6 +175,11 @@ class Sandbox:
 
     def _query_refunds(self, question: messages.Question) -> messages.RefundReports:
         return messages.RefundReports(self._book.query_refunds(question.references))
+
+    def _bill(self, request: BillRequest) -> BillAnswer:
+        # With the day before: what a fault made late comes a day later.
+        since, until = begins(request.day - timedelta(days=1)), begins(request.day + timedelta(days=1))
+        return self._bills.ask(request.day, self._book.movements(since=since, until=until), self._notifier.faults.bill)
 
     def _set_faults(self, faults: messages.Faults) -> messages.Faults:
         self._notifier.set_faults(faults)

@@ -71,7 +71,7 @@ class RowProblem:
     """``line`` is the line of the file on which the row begins, the heading being on line 1."""
 
     line: int
-    code: Problem
+    code: StrEnum
     column: str = ""
     value: str = ""
 

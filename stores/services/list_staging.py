@@ -23,14 +23,17 @@ class Staging(Generic[R]):
     The temporary table that ``create`` makes, filled by ``copy`` with what ``cells_of`` says of each row.
 
     Runs inside the caller's transaction, with which the table goes. Memory is one batch and the first
-    thousand problems, however long the list.
+    ``keep`` problems, however long the list.
     """
 
-    def __init__(self, *, create: str, copy: str, cells_of: Callable[[R], tuple[Any, ...]]) -> None:
+    def __init__(
+        self, *, create: str, copy: str, cells_of: Callable[[R], tuple[Any, ...]], keep: int = PROBLEMS_KEPT
+    ) -> None:
         assert connection.in_atomic_block, "the table goes with the transaction"
         self.rows = 0
         self._copy = copy
         self._cells_of = cells_of
+        self._keep = keep
         self._problem_count = 0
         self._problems: list[RowProblem] = []
         with connection.cursor() as cursor:
@@ -59,9 +62,9 @@ class Staging(Generic[R]):
         in_table = [RowProblem(line, Problem(code), column, value) for line, code, column, value in found]
         if problems := sorted([*self._problems, *in_table], key=lambda problem: problem.line):
             count = self._problem_count + len(in_table)
-            raise refusal(problems=problems[:PROBLEMS_KEPT], count=count, rows=self.rows)
+            raise refusal(problems=problems[: self._keep], count=count, rows=self.rows)
 
     def _refuse(self, problem: RowProblem) -> None:
         self._problem_count += 1
-        if len(self._problems) < PROBLEMS_KEPT:
+        if len(self._problems) < self._keep:
             self._problems.append(problem)

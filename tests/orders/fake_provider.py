@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import IO, Any
 
 from django.db import connection
 
@@ -18,6 +18,7 @@ from orders.providers.interface import (
     RefundOrder,
 )
 from orders.providers.sandbox import payment_answer, refund_answer
+from orders.providers.sandbox_bill import BillFaults, begins, written
 from orders.providers.sandbox_book import SandboxBook
 from tests.factories import NOW
 
@@ -58,6 +59,15 @@ class FakeProvider:
     def ask_refunds(self, references: Sequence[str]) -> list[RefundAnswer]:
         with self._called("ask_refunds"):
             return [refund_answer(report) for report in self.book.query_refunds(references)]
+
+    def bill(self, day: date, into: IO[bytes]) -> None:
+        with self._called("bill"):
+            for line in self.bill_lines(day):
+                into.write(line.encode())
+
+    def bill_lines(self, day: date, **faults: Any) -> Iterator[str]:
+        since, until = begins(day - timedelta(days=1)), begins(day + timedelta(days=1))
+        return written(day, self.book.movements(since=since, until=until), BillFaults(**faults))
 
     def pay(self, payment: Payment, *, at: datetime = NOW, **simulate: Any) -> messages.PaymentReport:
         """The customer pays; the signature was the server's to check."""

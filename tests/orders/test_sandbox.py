@@ -1,5 +1,7 @@
 """The sandbox provider over HTTP: it behaves like a real one, well and badly."""
 
+import io
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,9 +14,12 @@ import pytest
 from config.kernel.errors import MalformedRequest
 from orders.errors import NoticeNotSigned
 from orders.models import PaymentNotice
+from orders.providers import bill_file, sandbox_bill_files
 from orders.providers import sandbox_messages as messages
+from orders.providers.bill_file import ZONE, BillLine
 from orders.providers.interface import PaymentState, PaymentTerms, ProviderSilent, RefundOrder, RefundState
 from orders.providers.sandbox import Sandbox
+from orders.providers.sandbox_bill import BillFaults, Movement
 from orders.providers.sandbox_book import Full, SandboxBook
 from orders.providers.sandbox_signature import HEADER
 from orders.services.notices import apply_notices
@@ -403,3 +408,47 @@ def test_a_payment_at_the_sandbox_pays_the_purchase(live_server: Any, settings: 
 
     payment.purchase.refresh_from_db()
     assert payment.purchase.status == "paid"
+
+
+class TestBills:
+    def test_a_day_s_bill_is_fetched_as_the_file_it_is(self, client: Sandbox, customer: Customer) -> None:
+        told = parameters(client)
+        customer.pay(told)
+        today, fetched = datetime.now(ZONE).date(), [io.BytesIO(), io.BytesIO()]
+
+        for file in fetched:
+            client.bill(today, file)
+
+        with bill_file.opened(fetched[0], day=today) as opened:
+            lines = [line for line in opened.rows if isinstance(line, BillLine)]
+        assert told["reference"] in {line.reference for line in lines}
+        assert fetched[0].getvalue() == fetched[1].getvalue()
+
+    def test_faults_are_in_the_file(self, client: Sandbox, customer: Customer) -> None:
+        customer.pay(parameters(client))
+        customer.set_faults(bill={"missing": 1.0})
+        today, file = datetime.now(ZONE).date(), io.BytesIO()
+
+        client.bill(today, file)
+
+        with bill_file.opened(file, day=today) as opened:
+            assert list(opened.rows) == []
+
+    def test_a_bill_that_takes_long_to_write_is_not_ready_at_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sandbox_bill_files, "AT_ONCE", 0)
+        files, day = sandbox_bill_files.BillFiles(), NOW.date()
+        movement = Movement(False, "pay_1", "sbx_1", 990, "CNY", NOW)
+
+        assert files.ask(day, [movement], BillFaults()).sha256 == ""
+        while not (ready := files.ask(day, [movement], BillFaults()).sha256):
+            time.sleep(0.01)
+        assert b"pay_1" in b"".join(files.pieces(ready))
+        with pytest.raises(sandbox_bill_files.NoSuchBill):
+            files.pieces("0" * 64)
+        files.close()
+
+    def test_nobody_else_fetches_it(self, client: Sandbox, address: str) -> None:
+        assert httpx.post(f"{address}/bill/file", content=b'{"day":"2026-06-01"}').status_code == 401
+        assert httpx.get(f"{address}/bill/file/{'0' * 64}").status_code == 401
+        with pytest.raises(ProviderSilent):
+            client._post("/bill/files", messages.Question(["pay_1"]), messages.PaymentReports)

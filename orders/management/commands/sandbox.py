@@ -9,6 +9,14 @@ from django.core.management.base import BaseCommand
 from granian import Granian
 from granian.constants import Interfaces, Loops
 
+BILL_FAULTS = {
+    "missing": "share of a bill's lines left out",
+    "extra": "share of lines beside which a second capture is invented",
+    "amount": "share of lines of another amount",
+    "late": "share of lines that only the next day's bill has",
+    "duplicate": "share of lines printed twice",
+}
+
 
 class Command(BaseCommand):
     help = "Run the sandbox payment provider: it takes every payment and tells the site by signed notices."
@@ -25,6 +33,8 @@ class Command(BaseCommand):
         faults.add_argument("--disorder", type=float, default=0.0, help="share of events that later ones overtake")
         faults.add_argument("--lose", type=float, default=0.0, help="share of events never told: ask for them")
         faults.add_argument("--fail-refunds", type=float, default=0.0, help="share of refunds that fail at first")
+        for fault, help_ in BILL_FAULTS.items():
+            faults.add_argument(f"--bill-{fault}", type=float, default=0.0, help=help_)
         faults.add_argument("--seed", type=int, help="makes the misfortune repeatable")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -32,7 +42,8 @@ class Command(BaseCommand):
         configuration = {
             "notify_url": options["notify_url"],
             "remember": options["remember"],
-            "faults": {name: options[name] for name in named},
+            "faults": {name: options[name] for name in named}
+            | {"bill": {fault: options[f"bill_{fault}"] for fault in BILL_FAULTS}},
         }
         os.environ["HEXIAO_SANDBOX"] = orjson.dumps(configuration).decode()  # read by the worker process
         Granian(
