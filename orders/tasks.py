@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from orders.invariants import auditing
 from orders.services import (
+    bill_fetching,
     draining,
     folding,
     issuing,
@@ -143,3 +144,9 @@ def send_refunds() -> None:
     for _ in range(BATCHES_AT_MOST):
         if not refund_sending.send_refunds(limit=100, at=timezone.now()):
             return
+
+
+@shared_task(name="orders.fetch_bills", soft_time_limit=1_700, time_limit=1_800)
+def fetch_bills() -> None:
+    """Providers' bills of ended days; a million lines take a minute, so it may last longer than the others."""
+    bill_fetching.fetch_due(at=timezone.now())

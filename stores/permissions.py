@@ -36,6 +36,8 @@ class Permission(StrEnum):
     GRANT = "grant"
     SERVE_CUSTOMERS = "serve_customers"
     VIEW_BOOKS = "view_books"
+    VIEW_BILLS = "view_bills"
+    RECONCILE = "reconcile"
     EDIT_WEBHOOKS = "edit_webhooks"
 
 
@@ -67,6 +69,8 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.GRANT: HEAD_OFFICE,
     Permission.SERVE_CUSTOMERS: HEAD_OFFICE | {Role.CUSTOMER_SERVICE},
     Permission.VIEW_BOOKS: HEAD_OFFICE | {Role.FINANCE, Role.AUDITOR, Role.FRANCHISEE},
+    Permission.VIEW_BILLS: frozenset({Role.OWNER, Role.FINANCE, Role.AUDITOR}),
+    Permission.RECONCILE: frozenset({Role.OWNER, Role.FINANCE}),
     Permission.EDIT_WEBHOOKS: HEAD_OFFICE,
 }
 
@@ -86,6 +90,7 @@ SCOPES: dict[Permission, frozenset[Scope]] = {
     Permission.GRANT: frozenset({Scope.GRANTING}),
     Permission.SERVE_CUSTOMERS: frozenset({Scope.CUSTOMERS}),
     Permission.VIEW_BOOKS: frozenset({Scope.REPORTS}),
+    Permission.VIEW_BILLS: frozenset({Scope.REPORTS}),
     Permission.EDIT_WEBHOOKS: frozenset({Scope.WEBHOOKS}),
 }
 """What is not named here is a person's alone: a leaked key appoints nobody and makes no further key."""

@@ -3,6 +3,14 @@
 from django.urls import URLPattern, URLResolver, path
 
 from orders.api.after_sale import DeskTimeline, OwnTimeline, Search
+from orders.api.bills import (
+    Bills,
+    BookDifference,
+    DayCloses,
+    Differences,
+    ExplainDifference,
+    OneBill,
+)
 from orders.api.order_board import AcceptOrder, CollectOrder, MakeOrder, OrderBoard, ReadyOrder, RejectOrder
 from orders.api.payments import PaymentAttempts, PaymentNotices
 from orders.api.purchases import PurchaseDetail, PurchaseList
@@ -23,6 +31,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("vouchers/<str:voucher>/use", UseVoucher.as_view()),
     path("vouchers/<str:voucher>/refund", VoucherRefunds.as_view()),
     path("refunds", RefundList.as_view()),
+    path("bills", Bills.as_view()),
+    path("bills/<str:bill>", OneBill.as_view()),
+    path("bill-differences", Differences.as_view()),
+    path("bill-differences/<str:difference>/explanation", ExplainDifference.as_view()),
+    path("bill-differences/<str:difference>/booking", BookDifference.as_view()),
+    path("day-closes", DayCloses.as_view()),
     path("redemptions/<str:redemption>/surcharges", AskSurcharge.as_view()),
     path("surcharges/<str:surcharge>", OneSurcharge.as_view()),
     path("stores/<str:store>/surcharges", StoreSurcharges.as_view()),

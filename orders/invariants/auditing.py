@@ -17,6 +17,7 @@ from orders.invariants import (
     consumption,
     inventory,
     purchases,
+    reconciliation,
     references,
     settlement,
     slices,
@@ -65,6 +66,7 @@ def invariants() -> tuple[Invariant, ...]:
         consumption.INVARIANT,
         inventory.INVARIANT,
         store_orders.INVARIANT,
+        reconciliation.INVARIANT,
         trail.INVARIANT,
         references.invariant(),
     )

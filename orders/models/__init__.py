@@ -1,6 +1,7 @@
 from orders.models.ledger import Account, LedgerTransfer
 from orders.models.payments import Payment, PaymentNotice, Refund, RefundRequest
 from orders.models.purchases import Purchase
+from orders.models.reconciliation import BillDifference, BillFile, DayClose
 from orders.models.settlement import CashRule, ClosedStatement, Settlement, SettlementBooks, StoreStatement
 from orders.models.store_orders import AppliedVoucher, PickupCounter, StoreOrder, StoreOrderLine
 from orders.models.surcharges import Surcharge
@@ -8,8 +9,11 @@ from orders.models.surcharges import Surcharge
 __all__ = [
     "Account",
     "AppliedVoucher",
+    "BillDifference",
+    "BillFile",
     "CashRule",
     "ClosedStatement",
+    "DayClose",
     "LedgerTransfer",
     "Payment",
     "PaymentNotice",

@@ -102,6 +102,8 @@ class PaymentNotice(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["kind", "look_at"], name="notice_to_apply", condition=Q(applied_at__isnull=True)),
+            # Few: captures that nobody wanted. Their transaction is known from here alone.
+            models.Index(fields=["reference"], name="notice_given_back", condition=Q(outcome="refunded")),
         ]
 
 

@@ -1,5 +1,6 @@
 """Reads of orders."""
 
+from orders.queries.bills import differences, open_differences
 from orders.queries.board import board_of_store
 from orders.queries.purchases import PurchaseStatus, purchase_statuses, purchases_of
 from orders.queries.refunds import PaidBy, paid_by, refunds_given_up, refunds_of_brand
@@ -9,6 +10,8 @@ __all__ = [
     "PaidBy",
     "PurchaseStatus",
     "board_of_store",
+    "differences",
+    "open_differences",
     "paid_by",
     "purchase_statuses",
     "purchases_of",

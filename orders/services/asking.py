@@ -50,7 +50,7 @@ def capture_events(provider: str, answer: ProviderAnswer) -> list[NoticeEvent]:
     return [
         NoticeEvent(
             provider=provider,
-            event_id=_event_id(EventKind.PAYMENT_CAPTURED, capture.provider_reference),
+            event_id=event_id(EventKind.PAYMENT_CAPTURED, capture.provider_reference),
             kind=EventKind.PAYMENT_CAPTURED,
             reference=answer.reference,
             provider_reference=capture.provider_reference,
@@ -68,7 +68,7 @@ def refund_event(provider: str, answer: RefundAnswer) -> NoticeEvent:
     assert answer.succeeded_at is not None, "it succeeded at some time"
     return NoticeEvent(
         provider=provider,
-        event_id=_event_id(EventKind.REFUND_SUCCEEDED, answer.provider_reference),
+        event_id=event_id(EventKind.REFUND_SUCCEEDED, answer.provider_reference),
         kind=EventKind.REFUND_SUCCEEDED,
         reference=answer.reference,
         provider_reference=answer.provider_reference,
@@ -78,6 +78,6 @@ def refund_event(provider: str, answer: RefundAnswer) -> NoticeEvent:
     )
 
 
-def _event_id(kind: EventKind, provider_reference: str) -> str:
-    # The same however often we ask, and never one of the provider's own.
+def event_id(kind: EventKind, provider_reference: str) -> str:
+    """Of what we found out ourselves: the same however often, and never one of the provider's own."""
     return f"asked:{sha256(f'{kind}:{provider_reference}'.encode()).hexdigest()[:40]}"

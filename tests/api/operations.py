@@ -8,13 +8,14 @@ operation asks for and where. An operation that is not here turns the walk red.
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 from uuid import uuid4
 
 from PIL import Image
 
 from config.kernel.caller import CallerKind
+from orders.providers import sandbox_bill
 from stores.permissions import APPOINTS, Permission, Role, roles_with, scopes_with
 from tests.api.world import PLACES, Side, Someone
 from tests.stores.people import PASSWORD, PIN
@@ -138,6 +139,7 @@ P = Permission
 ENDING = {"kinds": PEOPLE, "at_store": True, "refused": 404, "appoints": Role.CLERK}
 CSV = {"media_type": "text/csv"}
 BYTES = {"media_type": "application/octet-stream"}
+BILL = "".join(sandbox_bill.written(date(2026, 5, 30), [], sandbox_bill.BillFaults()))
 
 OPERATIONS: dict[str, Operation] = {
     # accounts
@@ -361,6 +363,15 @@ OPERATIONS: dict[str, Operation] = {
     "get_voucher_timeline": customers(),
     "search_after_sale": of(P.SERVE_CUSTOMERS),
     "get_after_sale_timeline": of(P.SERVE_CUSTOMERS),
+    # reconciliation
+    "list_bills": of(P.VIEW_BILLS),
+    "take_bill": of(P.RECONCILE, lambda side, store: BILL, **CSV),
+    "get_bill": of(P.VIEW_BILLS),
+    "list_bill_differences": of(P.VIEW_BILLS),
+    "explain_bill_difference": of(P.RECONCILE, plain(reason="对过了")),
+    "book_bill_difference": of(P.RECONCILE, plain(reason="补记")),
+    "list_day_closes": of(P.VIEW_BILLS),
+    "close_day": of(P.RECONCILE, branded(bill_date="2026-05-31"), lacks="bill_not_found"),
     # the counter
     "prepare_redemption": at_store(P.REDEEM, lambda side, store: {"codes": [side.voucher.code]}, kinds=AT_COUNTER),
     "redeem": at_store(P.REDEEM, lambda side, store: {"codes": [side.voucher.code]}, kinds=AT_COUNTER, refused=404),

@@ -16,7 +16,7 @@ from config.kernel import outbox
 from config.kernel.caller import Caller, CallerKind
 from config.kernel.ids import PublicIdModel
 from livestream.models import CommissionPlan
-from orders.models import StoreOrder, Surcharge
+from orders.models import BillDifference, BillFile, StoreOrder, Surcharge
 from orders.services import surcharges
 from orders.services.issuing import issue_paid
 from stores.models import (
@@ -150,6 +150,35 @@ class Side:
         self.other_surcharge = self._surcharged(self.other_redemption, self.other_clerk.user, now)
 
         self.order, self.other_order = self._ordered(self.store, now), self._ordered(self.other_store, now)
+
+        self._bill(now)
+
+    def _bill(self, now: datetime) -> None:
+        of_day = {"provider": "sandbox", "bill_date": now.date()}
+        figures = {"line_count": 1, "matched_count": 0, "others_count": 0, "known_count": 0}
+        self.bill = BillFile.objects.create(
+            brand=self.brand,
+            sha256=bytes(32),
+            taken_at=now,
+            captured_fen=990,
+            refunded_fen=0,
+            fee_fen=6,
+            **of_day,
+            **figures,
+        )
+        self.difference = BillDifference.objects.create(
+            bill=self.bill,
+            brand_id=self.brand.id,
+            kind="missing_here",
+            is_refund=False,
+            reference="pay_1",
+            transaction="sbx_1",
+            line=2,
+            theirs_fen=990,
+            theirs_at=now,
+            found_at=now,
+            **of_day,
+        )
 
     def _ordered(self, store: Store, now: datetime) -> StoreOrder:
         return StoreOrder.objects.create(

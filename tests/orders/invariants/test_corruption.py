@@ -171,6 +171,16 @@ CORRUPTIONS = {
     "undone_order_is_refunded_in_full": "DELETE FROM orders_ledgertransfer WHERE kind = 'refund_order'",
     "order_act_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'store_order.ready'",
     "orders_that_ended_have_their_trail": "DELETE FROM kernel_auditentry WHERE act = 'store_order.rejected'",
+    # RC
+    "every_line_is_accounted_for": "UPDATE orders_billfile SET line_count = line_count + 1",
+    "every_fact_of_the_day_is_accounted_for": "UPDATE orders_billfile SET known_count = known_count + 1",
+    "bill_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'bill.taken'",
+    "difference_is_worked_off_by_somebody": "DELETE FROM kernel_auditentry WHERE act = 'difference.explained'",
+    "difference_is_explained_by_its_own_bills": "UPDATE orders_billdifference SET outcome = 'other_day', reason = NULL,"
+    " explained_by_id = bill_id, provider = 'another'",
+    "closed_day_is_explained": "UPDATE orders_billdifference SET closed_at = NULL, outcome = NULL, reason = NULL",
+    "closed_day_says_what_its_bill_says": "UPDATE orders_dayclose SET captured_fen = captured_fen + 1",
+    "day_close_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'day.closed'",
     # I9
     "purchase_status_agrees_with_its_times": "ALTER TABLE orders_purchase"
     " DROP CONSTRAINT purchase_status_agrees_with_its_times;"
