@@ -57,6 +57,7 @@ app.conf.beat_schedule = {
     "close-due-offers": every(5, "vouchers.close_due_offers", "issue"),
     "close-due-sessions": every(5, "livestream.close_due_sessions", "issue"),
     "fetch-bills": every(1_800, "orders.fetch_bills", "outside"),
+    "write-exports": every(30, "orders.write_exports", "outside"),
     "refund-expired": every(5, "orders.refund_expired", "issue"),
     "refund-recalled": every(5, "orders.refund_recalled", "issue"),
     "settle-stock": every(2, "stores.settle_stock", "stock"),

@@ -328,3 +328,36 @@ class DayIsClosed(Conflict):
     code = "day_is_closed"
     zh = "{bill_date} 已经日结，不能再改"
     en = "{bill_date} is closed and does not change any more."
+
+
+# --- statements as files ---------------------------------------------------------------------------
+
+
+class ExportNotFound(NotFound):
+    code = "export_not_found"
+    zh = "没有这份导出"
+    en = "There is no such export, or it is not yours to see."
+
+
+class ExportTooLong(Invalid):
+    code = "export_too_long"
+    zh = "明细太多：{lines} 行；一份最多 {most_lines} 行、{most_days} 天"
+    en = "{lines} lines are too many: a file has at most {most_lines} lines and {most_days} days."
+
+
+class TooManyExports(Conflict):
+    code = "too_many_exports"
+    zh = "最多同时保留 {most} 份导出，请等一份过期"
+    en = "At most {most} exports are kept at a time. Wait until one has expired."
+
+
+class ExportNotReady(Conflict):
+    code = "export_not_ready"
+    zh = "文件还没有写好（{status}）"
+    en = "The file is not there ({status})."
+
+
+class ExportExpired(Conflict):
+    code = "export_expired"
+    zh = "文件已过期，请重新导出"
+    en = "The file has expired. Ask for it again."

@@ -19,6 +19,7 @@ from orders.services import (
     refunds,
     settling,
     settling_cash,
+    statement_exports,
     surcharge_endings,
     unpaid,
 )
@@ -150,3 +151,11 @@ def send_refunds() -> None:
 def fetch_bills() -> None:
     """Providers' bills of ended days; a million lines take a minute, so it may last longer than the others."""
     bill_fetching.fetch_due(at=timezone.now())
+
+
+@shared_task(name="orders.write_exports", soft_time_limit=1_500, time_limit=1_600)
+def write_exports() -> None:
+    """Workbooks that wait; one of a million lines takes minutes, so it may last longer than the others."""
+    statement_exports.sweep(at=timezone.now())
+    while statement_exports.write_due(at=timezone.now()):
+        pass

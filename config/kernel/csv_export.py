@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 
 FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -26,7 +27,7 @@ def harmless(cell: object) -> str:
     Numbers are numbers: a negative amount stays one.
     """
     text = "" if cell is None else str(cell)
-    is_text = not isinstance(cell, int | float)
+    is_text = not isinstance(cell, int | float | Decimal)
     return f"'{text}" if is_text and text.lstrip(" ").startswith(FORMULA_BEGINS) else text
 
 

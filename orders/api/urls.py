@@ -16,6 +16,7 @@ from orders.api.payments import PaymentAttempts, PaymentNotices
 from orders.api.purchases import PurchaseDetail, PurchaseList
 from orders.api.refunds import RefundList, VoucherRefunds
 from orders.api.slots import StoreSlots
+from orders.api.statement_exports import OneStatementExport, StatementExportFile, StatementExports, StatementLinesFile
 from orders.api.store_orders import CancelOrder, OneOrder, OrderPayments, Orders, Quotes, StoreOrders
 from orders.api.surcharges import AskSurcharge, OneSurcharge, StoreSurcharges
 from orders.api.using import UseVoucher
@@ -37,6 +38,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("bill-differences/<str:difference>/explanation", ExplainDifference.as_view()),
     path("bill-differences/<str:difference>/booking", BookDifference.as_view()),
     path("day-closes", DayCloses.as_view()),
+    path("statement-lines.csv", StatementLinesFile.as_view()),
+    path("statement-exports", StatementExports.as_view()),
+    path("statement-exports/<str:export>", OneStatementExport.as_view()),
+    path("statement-exports/<str:export>/file", StatementExportFile.as_view()),
     path("redemptions/<str:redemption>/surcharges", AskSurcharge.as_view()),
     path("surcharges/<str:surcharge>", OneSurcharge.as_view()),
     path("stores/<str:store>/surcharges", StoreSurcharges.as_view()),

@@ -1,3 +1,4 @@
+from orders.models.exports import ExportPiece, StatementExport
 from orders.models.ledger import Account, LedgerTransfer
 from orders.models.payments import Payment, PaymentNotice, Refund, RefundRequest
 from orders.models.purchases import Purchase
@@ -14,6 +15,7 @@ __all__ = [
     "CashRule",
     "ClosedStatement",
     "DayClose",
+    "ExportPiece",
     "LedgerTransfer",
     "Payment",
     "PaymentNotice",
@@ -23,6 +25,7 @@ __all__ = [
     "RefundRequest",
     "Settlement",
     "SettlementBooks",
+    "StatementExport",
     "StoreOrder",
     "StoreOrderLine",
     "StoreStatement",

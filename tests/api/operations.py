@@ -372,6 +372,11 @@ OPERATIONS: dict[str, Operation] = {
     "book_bill_difference": of(P.RECONCILE, plain(reason="补记")),
     "list_day_closes": of(P.VIEW_BILLS),
     "close_day": of(P.RECONCILE, branded(bill_date="2026-05-31"), lacks="bill_not_found"),
+    # statements
+    "get_statement_lines_file": of(P.VIEW_BOOKS),
+    "ask_statement_export": of(P.VIEW_BOOKS, branded(since="2026-06-01", until="2026-06-02")),
+    "get_statement_export": of(P.VIEW_BOOKS),
+    "get_statement_export_file": of(P.VIEW_BOOKS),
     # the counter
     "prepare_redemption": at_store(P.REDEEM, lambda side, store: {"codes": [side.voucher.code]}, kinds=AT_COUNTER),
     "redeem": at_store(P.REDEEM, lambda side, store: {"codes": [side.voucher.code]}, kinds=AT_COUNTER, refused=404),

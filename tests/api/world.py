@@ -16,7 +16,7 @@ from config.kernel import outbox
 from config.kernel.caller import Caller, CallerKind
 from config.kernel.ids import PublicIdModel
 from livestream.models import CommissionPlan
-from orders.models import BillDifference, BillFile, StoreOrder, Surcharge
+from orders.models import BillDifference, BillFile, StatementExport, StoreOrder, Surcharge
 from orders.services import surcharges
 from orders.services.issuing import issue_paid
 from stores.models import (
@@ -152,6 +152,10 @@ class Side:
         self.order, self.other_order = self._ordered(self.store, now), self._ordered(self.other_store, now)
 
         self._bill(now)
+        self.export = StatementExport.objects.create(
+            brand=self.brand, entity_ids=[self.entity.id], since=now.date(), until=now.date() + timedelta(days=1),
+            request_id=uuid4(), content_hash=bytes(16), line_count=0, asked_at=now, due_at=now,
+        )  # fmt: skip
 
     def _bill(self, now: datetime) -> None:
         of_day = {"provider": "sandbox", "bill_date": now.date()}

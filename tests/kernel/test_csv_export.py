@@ -2,6 +2,7 @@
 
 import csv
 import io
+from decimal import Decimal
 
 import pytest
 
@@ -27,7 +28,8 @@ def test_what_a_spreadsheet_would_run_is_text(formula: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "text"), [("大杯+芝士", "大杯+芝士"), (-500, "-500"), (None, ""), ("", ""), (1.5, "1.5")]
+    ("cell", "text"),
+    [("大杯+芝士", "大杯+芝士"), (-500, "-500"), (None, ""), ("", ""), (1.5, "1.5"), (Decimal("-8.70"), "-8.70")],
 )
 def test_names_and_numbers_stay_as_they_are(cell: object, text: str) -> None:
     assert harmless(cell) == text
