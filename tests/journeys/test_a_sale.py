@@ -5,7 +5,6 @@ The site answers on a port of its own; the sandbox is a process of its own that 
 What workers do is done here by the tasks themselves, as beat would send them.
 """
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ from stores.services.people import NewPerson
 from stores.services.staffing import Place
 from tests import factories
 from tests.orders.sandbox_process import Customer, sandbox
+from tests.patience import LIMIT_SECONDS, until
 from vouchers import tasks as voucher_tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -87,8 +87,8 @@ def site(live_server: LiveServer, settings: Any) -> Iterator[Site]:
     at = datetime.now(UTC)
     with (
         sandbox(notify_url=notices) as provider_url,
-        httpx.Client(base_url=f"{live_server.url}/api/v1/", timeout=30) as http,
-        httpx.Client(timeout=30) as phone,
+        httpx.Client(base_url=f"{live_server.url}/api/v1/", timeout=LIMIT_SECONDS) as http,
+        httpx.Client(timeout=LIMIT_SECONDS) as phone,
     ):
         settings.SANDBOX_URL = provider_url
         brand = brands.open_brand(
@@ -143,7 +143,7 @@ def test_a_sale_from_the_shelf_to_the_books(site: Site) -> None:
     # Their phones pay; the provider tells the site, the workers issue.
     for purchase in (bought, others):
         site.provider.pay(purchase["payment"]["parameters"]).raise_for_status()
-    wait_for(lambda: PaymentNotice.objects.count() >= 2)
+    until(lambda: PaymentNotice.objects.count() >= 2)
     order_tasks.apply_notices()
     order_tasks.issue_paid()
     assert she.get(f"purchases/{bought['purchase']}")["status"] == "issued"
@@ -170,12 +170,12 @@ def test_a_sale_from_the_shelf_to_the_books(site: Site) -> None:
     assert refund["amount_fen"] == 2_000 - 667
     assert clerk.refused(counter, {"codes": [card["code"]]}) == "voucher_refunded"
     order_tasks.send_refunds()
-    for _ in range(100):
+
+    def is_back() -> bool:
         order_tasks.apply_notices()
-        if she.get(f"vouchers/{card['id']}")["status"] == "refunded":
-            break
-        wait_a_moment()
-    assert she.get(f"vouchers/{card['id']}")["status"] == "refunded"
+        return bool(she.get(f"vouchers/{card['id']}")["status"] == "refunded")
+
+    until(is_back)
 
     # Nothing more is sold once it is closed, and the sweepers have nothing left to do.
     site.server.post(f"sessions/{session['id']}/close", status=200)
@@ -200,15 +200,3 @@ def test_a_sale_from_the_shelf_to_the_books(site: Site) -> None:
 
 def balances(brand: Brand) -> dict[str, int]:
     return {account.kind: ledger.balance(account) for account in Account.objects.filter(brand=brand)}
-
-
-def wait_for(holds: Any) -> None:
-    for _ in range(300):
-        if holds():
-            return
-        wait_a_moment()
-    raise AssertionError("it did not come in 30 s")
-
-
-def wait_a_moment() -> None:
-    time.sleep(0.1)

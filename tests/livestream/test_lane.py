@@ -18,6 +18,7 @@ from livestream.models import LiveSession
 from orders.models import Purchase
 from tests import factories
 from tests.livestream.served import play, purchases, signed_in, wish
+from tests.patience import LIMIT_SECONDS, soon
 from tests.vouchers import fake_platform
 from tests.vouchers.fake_platform import FakePlatform
 from vouchers.models import Offer, SellingSwitch
@@ -98,9 +99,10 @@ def test_a_purchase_is_followed_by_its_customer_alone(session: LiveSession, offe
 def test_the_live_page_and_its_stream_show_what_was_sold(session: LiveSession, offer: Offer) -> None:
     async def story(client: httpx.AsyncClient) -> dict[str, Any]:
         await client.post(purchases(session), headers=signed_in(session), json=wish(offer, quantity=2))
-        await asyncio.sleep(0.3)
-        page = await client.get(f"/api/v1/live/{session.public_id}")
-        return dict(page.json())
+        # Memory is told by its next look.
+        while (page := (await client.get(f"/api/v1/live/{session.public_id}")).json())["listings"][0]["sold"] == 0:
+            await asyncio.sleep(0.02)
+        return dict(page)
 
     (listing,) = play(story)["listings"]
 
@@ -128,7 +130,7 @@ def test_the_stream_tells_a_sale_and_then_the_end(session: LiveSession, offer: O
             await asyncio.Event().wait()
 
         application.memory.start(asyncio.get_running_loop())
-        await asyncio.sleep(0.3)
+        await soon(lambda: bool(application.memory.now.figures))
         scope = {
             "type": "http",
             "method": "GET",
@@ -138,10 +140,10 @@ def test_the_stream_tells_a_sale_and_then_the_end(session: LiveSession, offer: O
         }
         watching = asyncio.create_task(application(scope, forever, send))
         await asyncio.to_thread(write, lambda: Offer.objects.update(sold=1))
-        await asyncio.wait_for(sold.wait(), 5)
+        await asyncio.wait_for(sold.wait(), LIMIT_SECONDS)
         await asyncio.to_thread(write, lambda: LiveSession.objects.update(state="closed", closed_at=datetime.now(UTC)))
-        await asyncio.wait_for(closed.wait(), 5)
-        await asyncio.wait_for(watching, 5)
+        await asyncio.wait_for(closed.wait(), LIMIT_SECONDS)
+        await asyncio.wait_for(watching, LIMIT_SECONDS)
 
     try:
         asyncio.run(story())

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,8 +18,7 @@ from django.conf import settings
 
 from orders.providers.interface import NoticeEvent
 from orders.providers.sandbox import Sandbox
-
-PATIENCE_SECONDS = 30
+from tests.patience import LIMIT_SECONDS, until
 
 
 @dataclass
@@ -38,10 +36,7 @@ class Merchant:
 
     def told(self, count: int) -> list[NoticeEvent]:
         """Wait for so many events."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while len(self.events) < count:
-            assert time.monotonic() < deadline, f"{len(self.events)} of {count} events came"
-            time.sleep(0.02)
+        until(lambda: len(self.events) >= count, otherwise=f"fewer than {count} events came")
         return self.events
 
 
@@ -88,15 +83,12 @@ def sandbox(*, notify_url: str) -> Iterator[str]:
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not is_up(url):
-            assert process.poll() is None, "the sandbox ended while starting"
-            assert time.monotonic() < deadline, "the sandbox does not answer"
-            time.sleep(0.05)
+        until(lambda: is_up(url) or process.poll() is not None, otherwise="the sandbox does not answer")
+        assert process.poll() is None, "the sandbox ended while starting"
         yield url
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(LIMIT_SECONDS)
 
 
 def is_up(url: str) -> bool:

@@ -28,6 +28,7 @@ from tests.factories import NOW
 from tests.orders import sandbox_process
 from tests.orders.buying import an_offer, buy
 from tests.orders.sandbox_process import Customer, Merchant
+from tests.patience import until
 
 
 @pytest.fixture(scope="module")
@@ -401,9 +402,7 @@ def test_a_payment_at_the_sandbox_pays_the_purchase(live_server: Any, settings: 
         told = payment_parameters(payment.id, payment.amount_fen, accepted_at=payment.purchase.accepted_at)
 
         Customer(http, url).pay(told).raise_for_status()
-        deadline = datetime.now(UTC) + timedelta(seconds=30)
-        while not PaymentNotice.objects.exists():
-            assert datetime.now(UTC) < deadline, "the notice did not come"
+        until(PaymentNotice.objects.exists, otherwise="the notice did not come")
         apply_notices(limit=10, at=datetime.now(UTC))
 
     payment.purchase.refresh_from_db()
