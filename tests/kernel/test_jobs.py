@@ -100,7 +100,7 @@ def test_a_frozen_broker_delays_nobody_and_the_sender_hardly(
 
         def send_there(name: str, *, connection: Connection, **options: Any) -> None:
             who_waited.add(threading.current_thread().name)
-            really(name, connection=connection.clone(hostname=broker), **options)
+            really(name, connection=jobs._quick_connection().clone(hostname=broker), **options)
 
         monkeypatch.setattr(current_app, "send_task", send_there)
         for number in range(2 * jobs.WAITING_AT_MOST):
