@@ -31,6 +31,9 @@ class Permission(StrEnum):
     MAKE_ORDERS = "make_orders"
     EDIT_PRODUCTS = "edit_products"
     MARK_SOLD_OUT = "mark_sold_out"
+    VIEW_STOCK = "view_stock"
+    HANDLE_STOCK = "handle_stock"
+    COUNT_STOCK = "count_stock"
     EDIT_DEALS = "edit_deals"
     SELL = "sell"
     GRANT = "grant"
@@ -64,6 +67,9 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.MAKE_ORDERS: COUNTER,
     Permission.EDIT_PRODUCTS: HEAD_OFFICE,
     Permission.MARK_SOLD_OUT: COUNTER,
+    Permission.VIEW_STOCK: EVERYBODY,
+    Permission.HANDLE_STOCK: COUNTER,
+    Permission.COUNT_STOCK: COUNTER - {Role.CLERK},
     Permission.EDIT_DEALS: HEAD_OFFICE,
     Permission.SELL: HEAD_OFFICE,
     Permission.GRANT: HEAD_OFFICE,
@@ -85,6 +91,9 @@ SCOPES: dict[Permission, frozenset[Scope]] = {
     Permission.MAKE_ORDERS: frozenset({Scope.REDEEMING}),
     Permission.EDIT_PRODUCTS: frozenset({Scope.CATALOG}),
     Permission.MARK_SOLD_OUT: frozenset({Scope.CATALOG, Scope.REDEEMING}),
+    Permission.VIEW_STOCK: frozenset({Scope.CATALOG, Scope.REPORTS}),
+    Permission.HANDLE_STOCK: frozenset({Scope.CATALOG}),
+    Permission.COUNT_STOCK: frozenset({Scope.CATALOG}),
     Permission.EDIT_DEALS: frozenset({Scope.CATALOG}),
     Permission.SELL: frozenset({Scope.SELLING}),
     Permission.GRANT: frozenset({Scope.GRANTING}),

@@ -167,4 +167,5 @@ class StockMovement(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["store", "product", "moved_at"], name="movement_by_store_and_product"),
+            models.Index(fields=["store", "moved_at"], name="movement_by_store"),
         ]

@@ -135,6 +135,15 @@ def anybody(body: Body | None = None, **fields: Any) -> Operation:
     return Operation(None, body=body, **fields)
 
 
+def units(side: Side, quantity: int) -> dict[str, Any]:
+    return {"lines": [{"product": side.counted.public_id, "quantity": quantity}]}
+
+
+def counted(quantity: int, **fields: Any) -> Body:
+    """So many of the product that the side's stores count."""
+    return lambda side, store: {**units(side, quantity), **fields}
+
+
 P = Permission
 ENDING = {"kinds": PEOPLE, "at_store": True, "refused": 404, "appoints": Role.CLERK}
 CSV = {"media_type": "text/csv"}
@@ -221,6 +230,16 @@ OPERATIONS: dict[str, Operation] = {
     "resume_ordering": at_store(P.MAKE_ORDERS, kinds=AT_COUNTER),
     "say_present": at_store(P.MAKE_ORDERS, kinds=AT_COUNTER),
     "keep_stock": at_store(P.MARK_SOLD_OUT, plain(mode="daily_limit", daily_limit=40)),
+    "list_stock": at_store(P.VIEW_STOCK),
+    "list_stock_movements": at_store(P.VIEW_STOCK),
+    "list_stock_acts": at_store(P.VIEW_STOCK),
+    "list_stock_transfers": at_store(P.VIEW_STOCK),
+    "receive_goods": at_store(P.HANDLE_STOCK, counted(quantity=3)),
+    "throw_away": at_store(P.HANDLE_STOCK, counted(quantity=1, reason="打翻")),
+    "take_stock": at_store(P.COUNT_STOCK, counted(quantity=7)),
+    "undo_stock_act": at_store(P.COUNT_STOCK),
+    "send_goods": at_store(P.COUNT_STOCK, lambda side, store: {**units(side, 1), "to": side.third_store.public_id}),
+    "receive_transfer": at_store(P.HANDLE_STOCK, counted(quantity=1)),
     "sell_out_product": at_store(P.MARK_SOLD_OUT),
     "product_is_back": at_store(P.MARK_SOLD_OUT),
     "price_product_here": at_store(P.EDIT_PRODUCTS, plain(price_fen=1_900)),

@@ -31,9 +31,10 @@ from stores.models import (
     WebhookSubscription,
 )
 from stores.permissions import Role
-from stores.services import api_clients, pins
+from stores.services import api_clients, pins, stock_acts, stock_transfers
 from tests import factories
 from tests.orders import paid
+from tests.stores import stocked
 from tests.stores.people import PASSWORD, PIN, Shop
 from tests.vouchers import granted
 from vouchers.models import Redemption, Voucher
@@ -104,6 +105,7 @@ class Side:
         self.option_group = factories.option_group(brand, self.product)
         self.option = self.option_group.options.first()
         assert self.option is not None, "the factory makes some"
+        self._count()
         self._sell(now)
         self._use(now)
         self.webhook = WebhookSubscription.objects.create(
@@ -121,6 +123,21 @@ class Side:
 
     def issue(self, *scopes: ApiClient.Scope) -> api_clients.IssuedKey:
         return api_clients.create(brand_id=self.brand.id, name="程序", scopes=scopes, by=OPERATOR, at=datetime.now(UTC))
+
+    def _count(self) -> None:
+        """A product that three stores count; one of them has sent some to each of the others."""
+        self.third_store = factories.store(self.brand)
+        self.counted = stocked.keep(self.third_store, "counted")
+        for store in (self.store, self.other_store):
+            stocked.keep(store, "counted", product=self.counted)
+        self.act, self.other_act = (
+            stock_acts.receive_goods(stocked.asked(store, {self.counted: 1})).row
+            for store in (self.store, self.other_store)
+        )
+        self.transfer, self.other_transfer = (
+            stock_transfers.send_goods(stocked.asked(self.third_store, {self.counted: 1}), store.id).row.transfer
+            for store in (self.store, self.other_store)
+        )
 
     def _sell(self, now: datetime) -> None:
         self.deal = factories.deal(self.brand)
@@ -232,8 +249,10 @@ class Side:
             return self.option_group
         if name == "redemption_request":
             return (self.other_redemption if is_other else self.redemption).request
-        if is_other and name in ("store", "redemption", "staff", "surcharge", "order"):
+        if is_other and name in ("store", "redemption", "staff", "surcharge", "order", "act", "transfer"):
             return {
+                "act": self.other_act,
+                "transfer": self.other_transfer,
                 "store": self.other_store,
                 "redemption": self.other_redemption,
                 "staff": self.other_clerk,

@@ -23,6 +23,7 @@ from tests.bench import (
     pipeline,
     plan,
     redeeming,
+    stocking,
     verdict,
 )
 from tests.bench.report import Figure, machine, tell
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], tuple[str, ...]]] = 
     "verdict": (verdict.verdict, ("verdict_us",)),
     "issuing": (issuing.issue, ("issue",)),
     "granting": (granting.grant, ("grant", "grant_plan_s", "grant_2_workers")),
+    "stocking": (stocking.settling, ("stock_settle", "stock_settle_later")),
     "pipeline": (pipeline.pipeline, ("pipeline_per_s",)),
     "importing": (importing.import_rows, ("import_rows",)),
     "full": (full.full, ("intake_4m_ratio",)),

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet, UUIDField
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
@@ -23,6 +23,7 @@ from config.kernel.api.strict import StrictSerializer
 from config.kernel.errors import MalformedRequest
 
 M = TypeVar("M", bound=Model)
+LAST_ID = 2**63 - 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -51,7 +52,7 @@ def page_of(rows: QuerySet[M], *, by: str, limit: int, cursor: str | None = None
         MalformedRequest: the cursor did not come from here.
     """
     if cursor:
-        time, key = _read(cursor)
+        time, key = _read(cursor, rows.model)
         # The first condition alone is what the index can walk; the second only drops its head.
         rows = rows.filter(Q(**{f"{by}__lte": time}) & (Q(**{f"{by}__lt": time}) | Q(pk__lt=key)))
     found = list(rows.order_by(f"-{by}", "-pk")[: limit + 1])
@@ -74,13 +75,15 @@ def page_schema(item: type[serializers.Serializer[Any]]) -> serializers.Serializ
 
 def _cursor(row: Model, by: str) -> str:
     microseconds = (getattr(row, by) - EPOCH) // timedelta(microseconds=1)
-    return base64.urlsafe_b64encode(f"{microseconds}.{row.pk.hex}".encode()).rstrip(b"=").decode()
+    key = row.pk.hex if isinstance(row.pk, UUID) else row.pk
+    return base64.urlsafe_b64encode(f"{microseconds}.{key}".encode()).rstrip(b"=").decode()
 
 
-def _read(cursor: str) -> tuple[datetime, UUID]:
+def _read(cursor: str, model: type[Model]) -> tuple[datetime, UUID | int]:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
         microseconds, _, key = text.partition(".")
-        return EPOCH + timedelta(microseconds=int(microseconds)), UUID(hex=key)
+        time = EPOCH + timedelta(microseconds=int(microseconds))
+        return time, UUID(hex=key) if isinstance(model._meta.pk, UUIDField) else min(int(key), LAST_ID)
     except (binascii.Error, ValueError, OverflowError):
         raise MalformedRequest(param="cursor", fields={"cursor": ["not a cursor of this list"]}) from None

@@ -1,0 +1,86 @@
+"""How fast lines that were made become movements."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from django.db import connection
+
+from stores.models import Product, StockLevel, Store
+from stores.services import stock_settling
+from tests import factories
+from tests.bench.report import Figure
+from tests.bench.stand import own_database, vacuum
+
+LINES = 200_000
+WARM_UP = 10_000
+STORES = 200
+PRODUCTS = 20
+
+FILL = """
+    INSERT INTO stores_stockreservation (store_id, product_id, quantity, mode, business_date, source_kind, source_id,
+        state, reserved_at, made_at)
+    SELECT level.store_id, level.product_id, 1 + n % 2, 'counted', %(at)s::date, 'store_order', gen_random_uuid(),
+           'open', %(at)s, %(at)s
+    FROM generate_series(1, %(lines)s) AS n
+    JOIN (SELECT store_id, product_id, row_number() OVER () - 1 AS place FROM stores_stocklevel) level
+        ON level.place = n %% %(levels)s
+"""
+COUNT = """
+    UPDATE stores_stocklevel level SET reserved = (
+        SELECT coalesce(sum(quantity), 0) FROM stores_stockreservation open
+        WHERE open.store_id = level.store_id AND open.product_id = level.product_id AND open.state = 'open')
+"""
+
+
+def settling() -> Iterator[Figure]:
+    """``stock_settle`` and ``stock_settle_later``: what is settled already makes the next lines no slower."""
+    with own_database():
+        brand = factories.brand()
+        products = [factories.product(brand) for _ in range(PRODUCTS)]
+        _count(products, [factories.store(brand) for _ in range(STORES)])
+        _fill(WARM_UP)
+        _drain()
+        figures = [_measured(name) for name in ("stock_settle", "stock_settle_later")]
+    yield from figures
+
+
+def _measured(name: str) -> Figure:
+    _fill(LINES)
+    began, cpu_began = time.perf_counter(), time.process_time()
+    lines = _drain()
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu_began
+    assert lines == LINES
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM stores_stockmovement")
+        [behind] = cursor.fetchone()
+    return Figure(
+        name,
+        round(lines / seconds),
+        "lines/s",
+        f"1 worker, {LINES:,} lines of {STORES} stores with {PRODUCTS} products each, {stock_settling.LINES_AT_ONCE:,} a "
+        f"transaction, {behind - LINES:,} movements before, Python's share {cpu / seconds:.0%}",
+    )
+
+
+def _drain() -> int:
+    lines = 0
+    while settled := stock_settling.settle(at=datetime.now(UTC)).lines:
+        lines += settled
+    return lines
+
+
+def _count(products: list[Product], stores: list[Store]) -> None:
+    StockLevel.objects.bulk_create(
+        StockLevel(store=store, product=product, mode="counted", on_hand=1_000_000)
+        for store in stores
+        for product in products
+    )
+
+
+def _fill(lines: int) -> None:
+    at = datetime.now(UTC) - timedelta(minutes=1)
+    with connection.cursor() as cursor:
+        cursor.execute(FILL.replace("n % 2", "n %% 2"), {"lines": lines, "levels": STORES * PRODUCTS, "at": at})
+        cursor.execute(COUNT)
+    vacuum("stores_stockreservation", "stores_stocklevel")
