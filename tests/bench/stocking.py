@@ -58,8 +58,8 @@ def _measured(name: str) -> Figure:
         name,
         round(lines / seconds),
         "lines/s",
-        f"1 worker, {LINES:,} lines of {STORES} stores with {PRODUCTS} products each, {stock_settling.LINES_AT_ONCE:,} a "
-        f"transaction, {behind - LINES:,} movements before, Python's share {cpu / seconds:.0%}",
+        f"1 worker, {LINES:,} lines of {STORES} stores with {PRODUCTS} products each, "
+        f"{stock_settling.LINES_AT_ONCE:,} a transaction, {behind - LINES:,} movements before, Python's share {cpu / seconds:.0%}",
     )
 
 
