@@ -59,7 +59,8 @@ def _measured(name: str) -> Figure:
         round(lines / seconds),
         "lines/s",
         f"1 worker, {LINES:,} lines of {STORES} stores with {PRODUCTS} products each, "
-        f"{stock_settling.LINES_AT_ONCE:,} a transaction, {behind - LINES:,} movements before, Python's share {cpu / seconds:.0%}",
+        f"{stock_settling.LINES_AT_ONCE:,} a transaction, {behind - LINES:,} movements before, "
+        f"Python's share {cpu / seconds:.0%}",
     )
 
 
