@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 
 from stores.models import Product, StockLevel, Store
 from stores.services import stock_settling
@@ -20,7 +20,7 @@ PRODUCTS = 20
 FILL = """
     INSERT INTO stores_stockreservation (store_id, product_id, quantity, mode, business_date, source_kind, source_id,
         state, reserved_at, made_at)
-    SELECT level.store_id, level.product_id, 1 + n % 2, 'counted', %(at)s::date, 'store_order', gen_random_uuid(),
+    SELECT level.store_id, level.product_id, 1 + n %% 2, 'counted', %(at)s::date, 'store_order', gen_random_uuid(),
            'open', %(at)s, %(at)s
     FROM generate_series(1, %(lines)s) AS n
     JOIN (SELECT store_id, product_id, row_number() OVER () - 1 AS place FROM stores_stocklevel) level
@@ -81,7 +81,8 @@ def _count(products: list[Product], stores: list[Store]) -> None:
 
 def _fill(lines: int) -> None:
     at = datetime.now(UTC) - timedelta(minutes=1)
-    with connection.cursor() as cursor:
-        cursor.execute(FILL.replace("n % 2", "n %% 2"), {"lines": lines, "levels": STORES * PRODUCTS, "at": at})
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute(FILL, {"lines": lines, "levels": STORES * PRODUCTS, "at": at})
         cursor.execute(COUNT)
     vacuum("stores_stockreservation", "stores_stocklevel")
