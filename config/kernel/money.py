@@ -19,9 +19,12 @@ def split_fen(total_fen: int, weights: Sequence[int]) -> list[int]:
     shares = list(weights) if any(weights) else [1] * len(weights)
     whole = sum(shares)
     parts = [total_fen * share // whole for share in shares]
-    by_remainder = sorted(range(len(shares)), key=lambda i: (-(total_fen * shares[i] % whole), i))
-    for i in by_remainder[: total_fen - sum(parts)]:
-        parts[i] += 1
+    if left := total_fen - sum(parts):
+        remainders = [
+            (part * whole - total_fen * share, i) for i, (part, share) in enumerate(zip(parts, shares, strict=True))
+        ]
+        for _, i in sorted(remainders)[:left]:
+            parts[i] += 1
     assert sum(parts) == total_fen
     return parts
 
