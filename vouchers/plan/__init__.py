@@ -5,7 +5,6 @@ The model, the proof and worked examples are in docs/plan.md. Pure: plain data i
 database, no Django.
 """
 
-import math
 from collections.abc import Collection, Sequence
 
 from vouchers.plan.model import Line, Objective, Plan, Voucher
@@ -13,7 +12,7 @@ from vouchers.plan.outcome import applied_uses, left_out, planned_lines
 from vouchers.plan.search import Search
 from vouchers.plan.wallet import wallet_of
 
-NODE_BUDGET = 500
+NODE_BUDGET = 2_000
 
 
 def best_plan(
@@ -36,10 +35,8 @@ def best_plan(
     found = search.best
     wasted, expiries, n_vouchers, ids = found.levels()
     applied = applied_uses(wallet, found)
-    cost = found.due_fen + found.refund_fen
-    bound = cost
-    if search.lowest < math.inf:
-        bound = min(cost, search.bound_fen())
+    cost = found.due_fen + found.refund_fen()
+    bound = search.bound_fen()
     return Plan(
         objective=Objective(
             forced_left_out=len(wallet.forced - set(ids)),
@@ -54,7 +51,7 @@ def best_plan(
         lines=planned_lines(wallet, applied),
         left_out=left_out(wallet, found, vouchers, excluded),
         optimal=bound == cost,
-        settled=search.lowest == math.inf,
+        settled=search.is_settled,
         bound_fen=bound,
         nodes=search.nodes,
     )

@@ -22,12 +22,14 @@ class Found:
     fills: list[tuple[Offer, Units]]
     classes: list[list[int]]
     due_fen: int
-    refund_fen: int
     taken: list[list[Taken]]
     later_levels: LaterLevels | None = None
+    picked: list[tuple[Offer, list[VoucherUse], list[Taken]]] | None = None
 
     def picks(self) -> list[tuple[Offer, list[VoucherUse], list[Taken]]]:
         """The uses behind the counts, cash vouchers and discounts with what each took, in the order of taking."""
+        if self.picked is not None:
+            return self.picked
         taken = iter(self.taken)
         picked = []
         for offer, pool, n in self.counts:
@@ -36,7 +38,11 @@ class Found:
             if took:
                 uses = sorted(uses, key=lambda use: (not use[0].is_prepaid, use[0].id))
             picked.append((offer, uses, took))
+        self.picked = picked
         return picked
+
+    def refund_fen(self) -> int:
+        return sum(use.refund_fen for _, uses, _ in self.picks() for _, use in uses)
 
     def levels(self) -> LaterLevels:
         """Levels 3 to 6: wasted, expiries, vouchers, ids."""

@@ -1,136 +1,251 @@
 """
 The search: branch and bound (Land & Doig 1960) over how many of each, then which units.
 
-One run for every stacking group. In it, in this order: how many of each discount; which cards are opened and whether
-each cash voucher that touches part of the cart is used at all; which units packages and cards cover (covering.py); how
-many cash vouchers (spending.py), because only then are thresholds and room known. ``lower`` is the bound's value at the
-run's root plus what the decisions so far fall short of the dual's prices (bounds.py); a branch ends where that
-proves that nothing in it is better than the best plan so far. What is left then is priced to the fen.
+One run for every stacking group. In it, in this order: how many of each discount, of each cash voucher, which cards are
+opened, which units packages and cards cover. ``lower`` is the bound's value at the run's root plus what the decisions
+so far fall short of the dual's prices (bounds.py). First only what costs less is looked for; then, with that proven,
+what costs the same and is better on a later level.
 """
 
 import math
 
-from vouchers.plan.bounds import Frame, beyond
-from vouchers.plan.covering import Covering
+from vouchers.plan.bounds import Frame
+from vouchers.plan.choices import HEAVY
+from vouchers.plan.guessing import Guessing
 from vouchers.plan.model import Kind
+from vouchers.plan.percents import Chain
+from vouchers.plan.wallet import Offer
+
+TIE_SHARE = 5  # a fifth of the nodes goes to later levels once nothing can cost less
 
 
-class Search(Covering):
-    """One search over one wallet; ``best`` is the plan that applies nothing until something better is found."""
+class Search(Guessing):
+    """One search over one wallet."""
 
     def run(self) -> None:
         groups = sorted({offer.terms.stacking_group for offer in self.wallet.offers} - {""}) or [""]
-        frame: Frame | None = None
         runs: list[tuple[float, str]] = []
         for group in groups:
             self._enter(group)
-            frame = self._frame(0, frame)
-            runs.append((self._lower(0, frame), group))
-        for lower, group in sorted(runs):
-            if self._is_hopeless(lower):
-                break
-            self._enter(group)
-            frame = self._frame(0, None)
-            self.root, self.budget = self._lower(0, frame), self.node_budget
-            self._decide_discounts(0, frame)
-            if self._is_over():
-                self.lowest = min(self.lowest, self.root)
-
-    def bound_fen(self) -> int:
-        """No plan with as many forced vouchers costs less, explored or not."""
-        lowest = self.lowest
-        if not self.n_forced:
-            return max(0, math.ceil(lowest / self.scale - 1e-6))
-        key = self.best.due_fen * self.scale + self.best.refund_fen * self.big
-        return max(0, math.ceil((lowest + key - self.best.key - self.wallet.total_fen) / self.big - 1e-6))
+            runs.append((self._lower(0, self._frame(0)) if self.others else self._alone({})[0], group))
+        runs.sort()
+        for self.is_proving in (True, False):
+            if not self.is_proving:
+                self.budget = self.nodes + self.node_budget // TIE_SHARE
+            for lower, group in runs:
+                if self._is_hopeless(lower):
+                    break
+                self._enter(group)
+                if self.others:
+                    self._decide_discounts(0, self._frame(0))
+                else:
+                    self._decide_alone({})
+            if self.cut < math.inf and not self._is_hopeless(self.cut):
+                self.lowest = self.cut if self.is_proving else math.inf
+                return
+            self.cut = math.inf
+        self.is_settled = self.wallet.is_whole
 
     def _enter(self, group: str) -> None:
         allowed = [offer for offer in self.wallet.offers if offer.terms.stacking_group in ("", group)]
         self.discounts = [offer for offer in allowed if offer.terms.kind == Kind.DISCOUNT]
-        self.discounts.sort(key=lambda offer: (offer.pools[0].refund_fen[1], -offer.terms.rate_bps))
+        self.discounts.sort(key=lambda offer: (offer.pools[0].cost_fen[1], -offer.terms.rate_bps))
+        self.by_id = sorted(self.discounts, key=lambda offer: offer.terms.id)
         self.others = [offer for offer in allowed if offer.terms.kind != Kind.DISCOUNT]
-        self.counts = {}
+        self.group = group
 
-    def _frame(self, place: int, above: Frame | None) -> Frame:
+    def _frame(self, place: int) -> Frame:
         """The relaxation with the discounts decided so far, and all free ones of those still to be decided."""
         assumed = []
         for at, offer in enumerate(self.discounts):
-            free = sum(not use.refund_fen for _, use in offer.pools[0].uses)
-            most = free if offer.limit is None else min(free, offer.limit)
-            n = self.counts[id(offer)][2] if id(offer) in self.counts else 0 if at < place else most
+            n = self.counts[id(offer)][2] if id(offer) in self.counts else 0
+            if at >= place:
+                n = min(offer.reach, sum(not use.refund_fen for _, use in offer.pools[0].uses))
             assumed.append((offer, n))
-        if above is not None and assumed == above.assumed:
-            return above
-        return Frame(self.wallet, self.big, assumed, self.others, above)
+        key = (self.group, *(n for _, n in assumed))
+        if key not in self.frames:
+            self.frames[key] = frame = Frame(self.wallet, self.big, assumed, self.others)
+            beside = self._beside(place, frame)
+            self.nodes += 2 * HEAVY
+            frame.solve(lambda lower: self._is_hopeless(lower + beside))
+        return self.frames[key]
 
     def _lower(self, place: int, frame: Frame) -> float:
         """No plan with these discounts has a key below this."""
-        lower = frame.due - frame.upper - self.forced_key * self.n_forced
-        for at, offer in enumerate(self.discounts):
-            _, pool, n = self.counts.get(id(offer), (offer, offer.pools[0], 0))
-            lower += pool.refund_fen[n] * self.big
-            if at < place:
-                lower += self.forced_key * max(0, pool.forced - n)
-                continue
-            paid = [run for run in pool.runs if run[0]]
-            lower -= beyond(frame.another(offer) * self.scale, paid, self.big, offer.limit)
+        return frame.lower + self._beside(place, frame)
+
+    def _beside(self, place: int, frame: Frame) -> float:
+        """What the discounts cost, less what those that are not assumed could take."""
+        lower = 0.0
+        for at, (offer, n) in enumerate(frame.assumed):
+            pool = offer.pools[0]
+            lower += pool.cost_fen[n] * self.big
+            if at >= place and n < offer.reach:
+                another = frame.another(offer) * self.scale
+                lower += min(
+                    [
+                        (pool.cost_fen[m] - pool.cost_fen[n]) * self.big - another * (m - n)
+                        for m in range(n, offer.reach + 1)
+                    ]
+                )
         return lower
 
     def _decide_discounts(self, place: int, frame: Frame) -> None:
         if place == len(self.discounts):
-            self.frame = frame
-            if place and not frame.is_improved and (frame.cards or frame.cash):
-                frame.improve()
-            self.look = None
-            self._open(0, self._lower(place, frame))
+            self._decide_cash_after(frame)
             return
         offer = self.discounts[place]
         branches: list[tuple[float, int, Frame]] = []
         pool = offer.pools[0]
-        for n in range(len(pool.uses), -1, -1):
+        for n in range(offer.reach, -1, -1):
             if n and not self._fits(offer, n):
                 continue
             self._take(offer, pool, n)
-            below = self._frame(place + 1, frame)
+            below = self._frame(place + 1)
             branches.append((self._lower(place + 1, below), -n, below))
             self._put_back(offer, n)
         branches.sort(key=lambda branch: branch[:2])
         for lower, negative, below in branches:
-            if self._is_hopeless(lower) or self._is_over():
+            if self._is_hopeless(lower) or self._is_over(lower):
                 return
             self.nodes += 1
             self._take(offer, pool, -negative)
             self._decide_discounts(place + 1, below)
             self._put_back(offer, -negative)
 
-    def _open(self, place: int, lower: float) -> None:
-        """Which cards are opened, where not all may be; whether each cash voucher on part of the cart is used."""
-        while place < len(self.others):
-            offer = self.others[place]
-            if len(offer.pools) > 1 or offer.is_partial or (offer.shares_its_deal and offer.pools[0].charge):
-                break
-            self.pools[id(offer)], self.own[id(offer)] = offer.pools[0], self.frame.most[id(offer)]
-            place += 1
-        else:
-            self._cover(lower)
+    # --- discounts alone -------------------------------------------------------------------------
+
+    def _alone(self, decided: dict[int, int]) -> tuple[float, dict[int, list[tuple[float, int]]]]:
+        """No plan with these discounts has a key below this; and of each other discount the numbers worth a look."""
+        unit_fen, quantity = self.wallet.unit_fen, self.wallet.quantity
+        whole = [float(fen * n) for fen, n in zip(unit_fen, quantity, strict=True)]
+        above = Chain(list(whole), [(offer, decided.get(id(offer), offer.reach)) for offer in self.by_id])
+        few = [(offer, decided.get(id(offer), offer.gratis)) for offer in self.by_id]
+        below = Chain(whole, few)
+        cost = sum([offer.pools[0].cost_fen[n] for offer, n in few])
+        # From all of them down: each is paid for or missed; from the free ones up: each takes no more than here.
+        missed: dict[int, list[float]] = {}
+        for place, (offer, _, _, _) in enumerate(above.takes):
+            if id(offer) not in decided:
+                missed.setdefault(id(offer), []).append(above.missed(place))
+        down, up = above.left_fen - above.slack + cost, below.left_fen - below.slack + cost
+        open_: list[tuple[Offer, list[float], list[float]]] = []
+        for (offer, gratis), off in zip(few, below.next_takes, strict=True):
+            if id(offer) in decided:
+                continue
+            costs, without = offer.pools[0].cost_fen, missed.get(id(offer), [])
+            downs = [costs[n] - costs[gratis] + sum(without[n:]) for n in range(offer.reach + 1)]
+            ups = [
+                costs[n] - costs[gratis] - off * (n - gratis) if n >= gratis else 0.0 for n in range(offer.reach + 1)
+            ]
+            down, up = down + min(downs), up + min(ups)
+            open_.append((offer, downs, ups))
+        due = max(0.0, above.left_fen - above.slack)
+        worth: dict[int, list[tuple[float, int]]] = {}
+        for offer, downs, ups in open_:
+            lows = [
+                (max(down + d - min(downs), up + u - min(ups)) * self.big + due, -n)
+                for n, (d, u) in enumerate(zip(downs, ups, strict=True))
+            ]
+            worth[id(offer)] = sorted(low for low in lows if not self._is_hopeless(low[0]))
+        return max(down, up) * self.big + due, worth
+
+    def _decide_alone(self, decided: dict[int, int]) -> None:
+        lower, worth = self._alone(decided)
+        self.nodes += HEAVY
+        if self._is_hopeless(lower) or not all(worth.values()) or self._is_over(lower):
             return
-        most, best = self.frame.most[id(offer)], self.frame.best[id(offer)]
-        is_hinted = not self.frame.used or (
-            any(used is offer and amount > 0.01 for used, _, amount in self.frame.used)
-            and sum(self.frame.hint_left[i] for i in offer.lines) >= offer.terms.min_spend_fen
+        self._take_alone({**decided, **{key: -lows[0][1] for key, lows in worth.items()}})
+        worth = {
+            key: lows
+            for key, lows in (
+                (key, [low for low in lows if not self._is_hopeless(low[0])]) for key, lows in worth.items()
+            )
+            if len(lows) > 1 or (lows and lows[0][1] and self.wallet.by_key[key].shares_its_deal)
+        }
+        if not worth:
+            return
+        key = max(
+            worth,
+            key=lambda key: (
+                worth[key][0][0] if len(worth[key]) < 2 else worth[key][1][0],
+                self.wallet.by_key[key].terms.id,
+            ),
         )
-        for pool in (*offer.pools, None) if is_hinted else (None, *offer.pools):
-            if pool is None:
-                short = most
-            elif offer.is_partial:
-                short = max(0.0, pool.runs[0][0] * self.big - best)
-            else:
-                short = most - beyond(best, pool.runs, self.big, None)
-            charge = pool.charge if pool else 0
-            if self._is_hopeless(lower + short) or self._is_over() or not self._fits(offer, charge):
+        for low, negative in worth[key]:
+            if not self._is_hopeless(low):
+                self._decide_alone({**decided, key: -negative})
+
+    def _take_alone(self, counts: dict[int, int]) -> None:
+        """Price the cart with so many of each discount, where they fit."""
+        taken = []
+        for key, n in counts.items():
+            offer = self.wallet.by_key[key]
+            if not self._fits(offer, n):
+                break
+            self._take(offer, offer.pools[0], n)
+            taken.append((offer, n))
+        else:
+            self.classes, self.free = [], []
+            self._price()
+        for offer, n in reversed(taken):
+            self._put_back(offer, n)
+
+    # --- cash vouchers, cards --------------------------------------------------------------------
+
+    def _decide_cash_after(self, frame: Frame) -> None:
+        self.frame, self.look = frame, None
+        lower = self._lower(len(self.discounts), frame)
+        self.cash = []
+        for offer in frame.cash:
+            if offer.reach:
+                self.cash.append((offer, frame.shortfalls(offer)))
+        # What is nearly sure comes first: what is left then is the core where alternatives are close.
+        self.cash.sort(key=lambda cash: -min(cash[1][1:] if cash[1][0] == 0 else cash[1][:1]))
+        if self.is_proving:
+            self._guess()
+        self._decide_cash(0, lower)
+
+    def _decide_cash(self, place: int, lower: float) -> None:
+        if place == len(self.cash):
+            self._open(0, lower)
+            return
+        offer, shortfalls = self.cash[place]
+        pool = offer.pools[0]
+        for short, n in sorted((short, -n) for n, short in enumerate(shortfalls)):
+            if self._is_hopeless(lower + short) or self._is_over(lower + short):
+                return
+            if n and not self._fits(offer, -n):
                 continue
             self.nodes += 1
-            self.pools[id(offer)], self.own[id(offer)] = pool, 0.0 if pool is None else most - short
+            self._take(offer, pool, -n)
+            self._decide_cash(place + 1, lower + short)
+            self._put_back(offer, -n)
+
+    def _open(self, place: int, lower: float) -> None:
+        """Which cards are opened, where not all may be."""
+        others = (*self.frame.packages, *self.frame.cards)
+        while place < len(others):
+            offer = others[place]
+            pools = offer.cheap if self.is_proving else offer.pools
+            if len(pools) > 1 or (offer.shares_its_deal and offer.pools[0].charge):
+                break
+            # What is no use to any plan looked for is not in the relaxations below either.
+            one = max(0.0, offer.least_cost * self.big - self.frame.best[id(offer)])
+            self.pools[id(offer)] = None if self._is_hopeless(lower + one) else pools[0]
+            place += 1
+        else:
+            if not self._is_hopeless(lower):
+                self._start_cover()
+                self._cover_packages(0)
+            return
+        for pool in (*pools, None):
+            short = self.frame.most[id(offer)] - (0 if pool is None else self.frame.beyond(offer, pool))
+            charge = pool.charge if pool else 0
+            if self._is_hopeless(lower + short) or not self._fits(offer, charge) or self._is_over(lower + short):
+                continue
+            self.nodes += 1
+            self.pools[id(offer)] = pool
             deal = self.in_deal.setdefault(offer.terms.deal, [])
             deal.append((charge, offer.terms.max_per_order if charge else None))
             self._open(place + 1, lower + short)

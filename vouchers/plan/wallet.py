@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
+from math import comb
 
 from vouchers.plan.extras import extra_fen
 from vouchers.plan.model import ENTITLEMENTS, Item, Kind, Line, Terms, Use, Voucher
 
+MOST_POOLS = 30
 VoucherUse = tuple[Voucher, Use]
 
 
@@ -29,8 +31,8 @@ class Pool:
     """Uses in the order in which a plan takes them; ``charge`` vouchers count for the deal, 0 is one a use."""
 
     uses: list[VoucherUse]
-    refund_fen: list[int]  # of the first n
-    runs: list[tuple[int, int]]  # refund value and how many uses have it, the least first
+    cost_fen: list[int]  # of the first n: their refund value, less ``Wallet.forced_fen`` for each forced voucher
+    runs: list[tuple[int, int]]  # cost and how many uses have it, the least first
     forced: int
     charge: int
 
@@ -54,11 +56,17 @@ class Offer:
     eligible_fen: int
     items: tuple[tuple[Item, tuple[int | None, ...]], ...]
     pools: list[Pool]
+    cheap: list[Pool]  # those that no other is as cheap as for every number of uses
     vouchers: list[Voucher]
 
-    limit: int | None  # of uses in one order, where the terms set one
-    is_partial: bool  # a cash voucher that touches part of the cart only
     shares_its_deal: bool
+    card_row: tuple[int | None, ...] | None  # what a use covers of one unit, where it is of one unit
+    reach: int  # uses at most
+    per_use: int  # fen a cash voucher takes at most
+    least_cost: int  # of one use
+    least_refund: int  # the same, forced or not
+    gratis: int  # uses that cost nothing
+    mask: int  # a bit for each of its lines
 
 
 @dataclass(slots=True)
@@ -70,8 +78,11 @@ class Wallet:
     quantity: list[int]
     total_fen: int
     forced: frozenset[str]
+    forced_fen: int  # one forced voucher left out costs more than any plan without it
     offers: list[Offer]
     silent: list[Offer]  # usable here and now, and of no use to this cart
+    by_key: dict[int, Offer]
+    is_whole: bool  # whether later levels see every way to choose among cards
     looks: list[tuple[object, ...]]  # of each line: its price and what every package and card here says of it
 
 
@@ -88,8 +99,13 @@ def wallet_of(
         quantity=[line.quantity for line in ordered],
         total_fen=sum(line.unit_fen * line.quantity for line in ordered),
         forced=frozenset(forced),
+        forced_fen=sum(line.unit_fen * line.quantity for line in ordered)
+        + sum(use.refund_fen for v in vouchers for use in v.uses)
+        + 1,
         offers=[],
         silent=[],
+        by_key={},
+        is_whole=True,
         looks=[],
     )
     held: dict[str, list[Voucher]] = {}
@@ -100,6 +116,7 @@ def wallet_of(
     for _, alike in sorted(held.items()):
         offer = _offer(wallet, alike, shares_its_deal=deals[alike[0].terms.deal] > 1)
         (wallet.offers if _takes_something(wallet, offer) else wallet.silent).append(offer)
+    wallet.by_key = {id(offer): offer for offer in wallet.offers}
     covering = [offer for offer in (*wallet.offers, *wallet.silent) if is_entitlement(offer)]
     scopes = [set(offer.lines) for offer in covering]
     tables = [covers for offer in covering for _, covers in offer.items]
@@ -113,23 +130,45 @@ def wallet_of(
 def _offer(wallet: Wallet, vouchers: list[Voucher], *, shares_its_deal: bool) -> Offer:
     terms = vouchers[0].terms
     inside = tuple(i for i, line in enumerate(wallet.lines) if terms.scope.takes_in(line))
+    eligible_fen = sum(wallet.unit_fen[i] * wallet.quantity[i] for i in inside)
+    tables = [[covered_fen(item, line) for line in wallet.lines] for choice in terms.choices for item in choice.items]
+    items = [item for choice in terms.choices for item in choice.items]
+    pools = sorted(_pools(vouchers, wallet, shares_its_deal=shares_its_deal), key=lambda pool: -len(pool.uses))
+    card_row = None
+    if len(terms.choices) == 1 and terms.choices[0].choose == 1 and all(item.count == 1 for item in items):
+        card_row = tuple(max((fen for fen in of_line if fen), default=None) for of_line in zip(*tables, strict=True))
+    limit = None if terms.kind == Kind.TIMES_CARD else terms.max_per_order
+    reach = min(len(pools[0].uses), len(vouchers) * 99 if limit is None else limit)
+    if terms.kind == Kind.CASH:
+        reach = min(reach, -(-eligible_fen // terms.face_fen) if terms.face_fen else 0)
     return Offer(
         terms=terms,
         lines=inside,
-        eligible_fen=sum(wallet.unit_fen[i] * wallet.quantity[i] for i in inside),
-        items=tuple(
-            (item, tuple(covered_fen(item, line) for line in wallet.lines))
-            for choice in terms.choices
-            for item in choice.items
-        ),
-        pools=sorted(
-            _pools(vouchers, wallet.forced, shares_its_deal=shares_its_deal), key=lambda pool: -len(pool.uses)
-        ),
+        eligible_fen=eligible_fen,
+        items=tuple((item, tuple(table)) for item, table in zip(items, tables, strict=True)),
+        pools=pools,
+        cheap=_cheap(pools),
         vouchers=vouchers,
-        limit=None if terms.kind == Kind.TIMES_CARD else terms.max_per_order,
-        is_partial=terms.kind == Kind.CASH and len(inside) < len(wallet.lines),
         shares_its_deal=shares_its_deal,
+        card_row=card_row,
+        reach=min([reach, *_most_uses(wallet, terms, tables)]),
+        per_use=min(terms.face_fen, eligible_fen),
+        least_cost=min(pool.runs[0][0] for pool in pools),
+        least_refund=min(use.refund_fen for voucher in vouchers for use in voucher.uses),
+        gratis=min(reach, sum(n for cost, n in pools[0].runs if cost <= 0)),
+        mask=sum(1 << i for i in inside),
     )
+
+
+def _most_uses(wallet: Wallet, terms: Terms, tables: Sequence[Sequence[int | None]]) -> Iterator[int]:
+    """How many uses the units in the cart are enough for, choice by choice."""
+    at = 0
+    for choice in terms.choices:
+        fits = 0
+        for item, table in zip(choice.items, tables[at : at + len(choice.items)], strict=True):
+            fits += sum(n for n, fen in zip(wallet.quantity, table, strict=True) if fen is not None) // item.count
+        at += len(choice.items)
+        yield fits // choice.choose
 
 
 def _takes_something(wallet: Wallet, offer: Offer) -> bool:
@@ -161,45 +200,68 @@ def missing_items(wallet: Wallet, offer: Offer) -> list[Item]:
     return missing
 
 
-def _pools(vouchers: list[Voucher], forced: frozenset[str], *, shares_its_deal: bool) -> Iterator[Pool]:
+def _pools(vouchers: list[Voucher], wallet: Wallet, *, shares_its_deal: bool) -> Iterator[Pool]:
     terms = vouchers[0].terms
     if terms.kind != Kind.TIMES_CARD:
-        yield _pool(vouchers, forced, charge=0)
+        yield _pool(vouchers, wallet, charge=0)
         return
     most = min(len(vouchers), len(vouchers) if terms.max_per_order is None else terms.max_per_order)
     alike: dict[tuple[object, ...], list[Voucher]] = {}
     for card in sorted(vouchers, key=lambda v: (v.expires_at, v.id)):
-        look = (card.id in forced, *sorted(use.refund_fen for use in card.uses))
+        look = (card.id in wallet.forced, *sorted(use.refund_fen for use in card.uses))
         alike.setdefault(look, []).append(card)
+    refunds = {use.refund_fen for card in vouchers for use in card.uses}
     for opened in range(most, 0 if shares_its_deal else most - 1, -1):
+        if (
+            len(refunds) == 1
+            and not any(card.id in wallet.forced for card in vouchers)
+            and comb(len(alike) + opened - 1, opened) > MOST_POOLS
+        ):
+            # Too many ways to choose: those with the most uses, which can do whatever others can.
+            longest = sorted(vouchers, key=lambda v: (-len(v.uses), v.expires_at, v.id))
+            yield _pool(longest[:opened], wallet, charge=opened)
+            wallet.is_whole = False
+            continue
         for cards in _prefixes(list(alike.values()), opened):
-            yield _pool(cards, forced, charge=opened)
+            yield _pool(cards, wallet, charge=opened)
+
+
+def _cheap(pools: Sequence[Pool]) -> list[Pool]:
+    cheap: list[Pool] = []
+    for pool in sorted(pools, key=lambda pool: (pool.charge, -len(pool.uses))):
+        costs = pool.cost_fen
+        if not any(
+            len(other.uses) >= len(pool.uses) and all(map(int.__le__, other.cost_fen, costs)) for other in cheap
+        ):
+            cheap.append(pool)
+    return cheap
 
 
 def _prefixes(stacks: list[list[Voucher]], n: int) -> Iterator[list[Voucher]]:
     """Every way to take ``n`` cards from the tops of the stacks."""
-    if not stacks:
-        if n == 0:
-            yield []
+    if n == 0 or sum(map(len, stacks)) <= n:
+        if n == 0 or sum(map(len, stacks)) == n:
+            yield [card for stack in stacks for card in stack[:n]]
         return
     for taken in range(min(n, len(stacks[0])), -1, -1):
         for others in _prefixes(stacks[1:], n - taken):
             yield stacks[0][:taken] + others
 
 
-def _pool(vouchers: list[Voucher], forced: frozenset[str], *, charge: int) -> Pool:
+def _pool(vouchers: list[Voucher], wallet: Wallet, *, charge: int) -> Pool:
     uses: list[tuple[bool, Voucher, Use]] = []
     n_forced = 0
     for voucher in vouchers:
-        is_forced = voucher.id in forced
+        is_forced = voucher.id in wallet.forced
         n_forced += is_forced
         for place, use in enumerate(sorted(voucher.uses, key=lambda use: (use.refund_fen, use.serial))):
             uses.append((not (is_forced and place == 0), voucher, use))
     uses.sort(key=lambda u: (u[0], u[2].refund_fen, u[1].expires_at, u[1].id, u[2].serial))
+    costs = [use.refund_fen - (0 if is_free else wallet.forced_fen) for is_free, _, use in uses]
     return Pool(
         uses=[(voucher, use) for _, voucher, use in uses],
-        refund_fen=list(accumulate((use.refund_fen for _, _, use in uses), initial=0)),
-        runs=sorted(Counter(use.refund_fen for _, _, use in uses).items()),
+        cost_fen=list(accumulate(costs, initial=0)),
+        runs=sorted(Counter(costs).items()),
         forced=n_forced,
         charge=charge,
     )

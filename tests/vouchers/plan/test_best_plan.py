@@ -44,7 +44,7 @@ def test_no_enumeration_finds_a_better_plan_on_any_level(case: Case) -> None:
     assert plan.bound_fen == plan.objective.cost_fen
 
 
-@pytest.mark.parametrize("seed", [94, 636, 1987, 53_072, 12_570, 13_448, 1_230_266_480])
+@pytest.mark.parametrize("seed", [94, 636, 1987, 5_650, 53_072, 12_570, 13_448, 1_230_266_480])
 def test_cases_that_were_once_wrong_stay_right(seed: int) -> None:
     case = case_of(Random(seed))
 
@@ -128,7 +128,7 @@ def assert_conserved(case: Case, plan: Plan) -> None:
 
 
 @settings(deterministic, max_examples=300)
-@given(cases, st.integers(0, 40))
+@given(cases, st.integers(0, 400))
 def test_a_search_cut_short_tells_a_bound_below_the_best_and_a_plan_that_holds(case: Case, node_budget: int) -> None:
     plan, best = plan_of(case, node_budget=node_budget), plan_of(case)
 
