@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint style types contracts migrations bench run shell engines-stop pins clean
+.PHONY: help demo test lint style types contracts migrations bench run shell engines-stop pins screens clean
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -19,6 +19,7 @@ help:
 	@echo 'make run           the site with its workers, without the simulation'
 	@echo 'make shell         a Django shell with the engines up'
 	@echo 'make engines-stop  stop PostgreSQL and Redis of this checkout'
+	@echo 'make screens       pictures of the key pages into docs/screens (needs Chromium)'
 	@echo 'make pins          write constraints.txt anew, after a change of a requirements file'
 	@echo 'make clean         remove .venv, .local and the data of the embedded engines'
 
@@ -30,6 +31,9 @@ test: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	@$(WITH_ENGINES) $(PY) -m tests.bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+screens: .venv/dev.stamp
+	@HEXIAO_SCREENS=docs/screens $(WITH_ENGINES) $(PY) -m pytest tests/browser/test_screens.py
 
 run: .venv/base.stamp
 	@$(WITH_ENGINES) $(PY) manage.py serve $(ARGS)

@@ -12,7 +12,7 @@ from config.accounts.models import User
 from config.kernel.models import AuditEntry
 from config.pages.console import frames
 from orders.models import StoreOrder, Surcharge
-from stores.models import StoreProduct
+from stores.models import OrderingRule, StoreProduct
 from tests import factories
 from tests.orders import ordering
 from tests.stores import people
@@ -321,6 +321,16 @@ def test_labels_name_each_cup_and_a_reprint_is_logged(counter: Counter, client: 
     assert "再打一份会被记录" in again
     acts = list(AuditEntry.objects.filter(act__contains="labels").order_by("id").values_list("act", flat=True))
     assert acts == ["store_order.labels_printed", "store_order.labels_reprinted"]
+
+
+def test_new_orders_are_paused_and_taken_again(counter: Counter, client: Client) -> None:
+    assert "30 分钟" in client.get("/console/orders/pause/ask/").text
+
+    assert "暂停接单中" in client.post("/console/orders/pause/", {"minutes": "30"}).text
+    until = OrderingRule.objects.get(store=counter.store).paused_until
+    assert until is not None
+    assert timedelta(minutes=29) < until - now() <= timedelta(minutes=30)
+    assert "暂停接单中" not in client.post("/console/orders/pause/", {"minutes": ""}).text
 
 
 def test_a_product_is_sold_out_and_back(counter: Counter, client: Client) -> None:

@@ -17,8 +17,10 @@ from orders.models import StoreOrder
 from orders.queries import board_of_store
 from orders.services import labels, order_moves
 from stores.permissions import Permission
+from stores.services import ordering
 
 NOBODY_ACCEPTS_AFTER = timedelta(seconds=60)
+PAUSES = (15, 30, 60)
 REASONS = ("out_of_stock", "too_busy", "broken", "closing")
 MOVES: dict[str, Callable[..., StoreOrder]] = {
     "accept": order_moves.accept,
@@ -92,8 +94,31 @@ def print_labels(request: HttpRequest, desk: Desk, order: str) -> HttpResponse:
     return render(request, "console/labels.html", context)
 
 
+@never_cache
+@require_GET
+@at_desk
+def ask_pause(request: HttpRequest, desk: Desk) -> HttpResponse:
+    """For how long no new orders come."""
+    return render(request, "console/pause.html", {"desk": desk, "minutes": PAUSES})
+
+
+@require_POST
+@at_desk
+def pause(request: HttpRequest, desk: Desk) -> HttpResponse:
+    """No new orders for so many minutes, or from now on again; what was ordered stays."""
+    here = desk.here(Permission.MAKE_ORDERS)
+    minutes = request.POST.get("minutes", "")
+    if minutes in {str(one) for one in PAUSES}:
+        ordering.pause(store_id=here.store_id, minutes=int(minutes), by=desk.person, at=desk.at)
+    else:
+        ordering.resume(store_id=here.store_id, by=desk.person, at=desk.at)
+    return _board(request, desk)
+
+
 def _board(request: HttpRequest, desk: Desk, *, error: DomainError | None = None) -> HttpResponse:
     here = desk.here(Permission.MAKE_ORDERS)
+    ordering.seen(store_id=here.store_id, at=desk.at)
+    until = ordering.rule_of(here.store_id).paused_until
     tickets = [_ticket(order, desk) for order in board_of_store(here.store_id)]
     columns = [
         {
@@ -103,7 +128,12 @@ def _board(request: HttpRequest, desk: Desk, *, error: DomainError | None = None
         }
         for name, states in COLUMNS
     ]
-    context = {"desk": desk, "columns": columns, "error": error}
+    context = {
+        "desk": desk,
+        "columns": columns,
+        "error": error,
+        "paused_until": until if until is not None and until > desk.at else None,
+    }
     return render(request, "console/board.html", context, status=error.status if error else 200)
 
 

@@ -193,6 +193,13 @@ WORDS: Catalogue = {
         "These labels were printed before; this reprint is logged.",
     ),
     "board.reprint.mark": ("重打", "reprint"),
+    "board.pause": ("暂停接单", "Pause"),
+    "board.pause.how_long": ("暂停接单多久？", "Pause new orders for how long?"),
+    "board.pause.minutes": ("{n} 分钟", "{n} min"),
+    "board.pause.then": ("已下的单照常做，到时间自动恢复", "Orders already placed stay. It ends by itself."),
+    "board.pause.no": ("不暂停", "Don't pause"),
+    "board.paused": ("暂停接单中，还有", "Paused for another"),
+    "board.resume": ("恢复接单", "Resume"),
     "board.sound_on": ("声音开", "Sound on"),
     "board.muted": ("静音 2 分钟", "Muted 2 min"),
     # the tour

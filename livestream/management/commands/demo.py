@@ -200,4 +200,5 @@ def _print_sign_ins(console: Console, chain: Chain, port: int) -> None:
         f"password {chain.password}",
         highlight=False,
     )
+    console.print(f"the staff's counter: http://127.0.0.1:{port}/console/", highlight=False)
     console.print("the README's curl journey starts with: . .local/demo.env · Ctrl-C stops everything", highlight=False)

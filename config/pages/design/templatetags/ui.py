@@ -49,7 +49,8 @@ def figure(fen: int) -> str:
 @register.simple_tag
 def code(digits: str, cls: str = "") -> SafeString:
     """A voucher's code in groups of four, read aloud digit by digit."""
-    groups = " ".join(digits[place : place + 4] for place in range(0, len(digits), 4))
+    shown = f"••••{digits[-4:]}" if "•" in digits else digits
+    groups = " ".join(shown[place : place + 4] for place in range(0, len(shown), 4))
     aloud = " ".join(digits.replace("•", ""))
     return format_html('<span class="code {}" role="text" aria-label="{}">{}</span>', cls, aloud, groups)
 

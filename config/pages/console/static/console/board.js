@@ -41,7 +41,12 @@ function merge(html) {
     const tickets = column.querySelector(".tickets");
     if (!count) tickets.replaceChildren();
   }
-  document.getElementById("board-error").innerHTML = fresh.querySelector("#board-error").innerHTML;
+  for (const id of ["board-error", "board-pause"]) {
+    const [here, there] = [document.getElementById(id), fresh.querySelector(`#${id}`)];
+    if (Boolean(here.firstElementChild) === Boolean(there.firstElementChild) && id === "board-pause") continue;
+    here.replaceChildren(...there.childNodes);
+    htmx.process(here);
+  }
   if (isNew) sound("order");
   return true;
 }

@@ -115,6 +115,7 @@ async function startCamera(place) {
   const video = $("video", place);
   video.srcObject = stream;
   await video.play().catch(() => {});
+  if (!stream || !place.isConnected) return;
   offerTorch(place, stream.getVideoTracks()[0]);
   const detect = await detector();
   while (place.isConnected && stream) {

@@ -92,6 +92,8 @@ const on = (name, act) => document.addEventListener(`htmx:${name}`, (event) => a
 on("configRequest", (event, { elt, headers, parameters, formData, verb }) => {
   if (verb === "get") return;
   headers["X-CSRFToken"] = cookie("csrftoken");
+  // The form's own token is of the session it was made in, and Django looks at it first.
+  if (parameters.csrfmiddlewaretoken) parameters.csrfmiddlewaretoken = cookie("csrftoken");
   if (elt.dataset.once) parameters.key = keyFor(elt, formData ?? new FormData(elt));
 });
 on("beforeRequest", (event, { elt }) => busy(elt, true));
