@@ -361,3 +361,16 @@ class ExportExpired(Conflict):
     code = "export_expired"
     zh = "文件已过期，请重新导出"
     en = "The file has expired. Ask for it again."
+
+
+class MonthMalformed(Invalid):
+    code = "month_malformed"
+    zh = "月份格式应为 2026-11"
+    en = "A month is written as 2026-11."
+
+
+class TooManyStatements(Invalid):
+    MOST = 10_000
+    code = "too_many_statements"
+    zh = "超过 {most} 条，请缩短日期或选一家门店"
+    en = "More than {most} statements; ask for fewer days, or for one store."

@@ -464,6 +464,12 @@ class StoreGroupNotFound(NotFound):
     en = "There is no such group of stores, or it is not yours."
 
 
+class StoreGroupIsKept(Conflict):
+    code = "store_group_is_kept"
+    zh = "这个分组由“{kept_by}”决定，不能手动修改"
+    en = "The members of this group follow from its {kept_by}; nobody changes them by hand."
+
+
 class CalendarNotFound(NotFound):
     code = "calendar_not_found"
     zh = "没有这一年的节假日日历"

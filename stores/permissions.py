@@ -42,6 +42,9 @@ class Permission(StrEnum):
     VIEW_BILLS = "view_bills"
     RECONCILE = "reconcile"
     EDIT_WEBHOOKS = "edit_webhooks"
+    CLOSE_BOOKS = "close_books"
+    VIEW_SHARES = "view_shares"
+    ANSWER_PARTICIPATION = "answer_participation"
 
 
 HEAD_OFFICE = frozenset({Role.OWNER, Role.OPERATOR})
@@ -78,6 +81,9 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.VIEW_BILLS: frozenset({Role.OWNER, Role.FINANCE, Role.AUDITOR}),
     Permission.RECONCILE: frozenset({Role.OWNER, Role.FINANCE}),
     Permission.EDIT_WEBHOOKS: HEAD_OFFICE,
+    Permission.CLOSE_BOOKS: frozenset({Role.OWNER, Role.FINANCE}),
+    Permission.VIEW_SHARES: (COUNTER - {Role.CLERK}) | {Role.FINANCE, Role.AUDITOR},
+    Permission.ANSWER_PARTICIPATION: COUNTER - {Role.CLERK},
 }
 
 SCOPES: dict[Permission, frozenset[Scope]] = {
@@ -101,6 +107,7 @@ SCOPES: dict[Permission, frozenset[Scope]] = {
     Permission.VIEW_BOOKS: frozenset({Scope.REPORTS}),
     Permission.VIEW_BILLS: frozenset({Scope.REPORTS}),
     Permission.EDIT_WEBHOOKS: frozenset({Scope.WEBHOOKS}),
+    Permission.VIEW_SHARES: frozenset({Scope.REPORTS}),
 }
 """What is not named here is a person's alone: a leaked key appoints nobody and makes no further key."""
 

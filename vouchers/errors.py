@@ -387,3 +387,36 @@ def _distance(metres: int, *, english: bool) -> str:
     if metres < 1_000:
         return f"{metres} m" if english else f"{metres}米"
     return f"{metres / 1_000:.1f} km" if english else f"{metres / 1_000:.1f}公里"
+
+
+# --- participation ---------------------------------------------------------------------------------
+
+
+class NobodyToAsk(Invalid):
+    code = "nobody_to_ask"
+    zh = "范围里没有可以询问的门店"
+    en = "The scope takes in no store to ask."
+
+
+class AnswerTooLate(Conflict):
+    code = "answer_too_late"
+    zh = "答复截止时间 {answer_until} 已过"
+    en = "Answers were due by {answer_until}."
+
+
+class BoundByContract(Conflict):
+    code = "bound_by_contract"
+    zh = "合同约定参加，不能拒绝"
+    en = "The store takes part by its contract."
+
+
+class NotAsked(NotFound):
+    code = "not_asked"
+    zh = "没有询问过这家门店"
+    en = "This store was not asked."
+
+
+class RoundNotFound(NotFound):
+    code = "participation_round_not_found"
+    zh = "没有这次参与询问"
+    en = "There is no such round, or it is not yours to see."

@@ -22,6 +22,7 @@ TOPICS = {
     "orders.confirmed": "An order at a store is paid and has its pick-up number.",
     "orders.moved": "An order at a store was accepted, is being made, is ready, or was collected or left.",
     "orders.undone": "An order at a store was cancelled or rejected; vouchers, stock and money go back.",
+    "participation.asked": "Stores are asked whether they honour a deal.",
     "statements.month_closed": "A month's statements are frozen; what still comes for it is booked after it.",
     "statements.store_closed": "A store that closed has its last statement.",
     "stock.short": "More of a product left a store than its books had; somebody should count.",

@@ -17,6 +17,14 @@ from orders.api.purchases import PurchaseDetail, PurchaseList
 from orders.api.refunds import RefundList, VoucherRefunds
 from orders.api.slots import StoreSlots
 from orders.api.statement_exports import OneStatementExport, StatementExportFile, StatementExports, StatementLinesFile
+from orders.api.statements import (
+    CashRules,
+    ClosedStatements,
+    MonthClose,
+    StatementDays,
+    StatementLines,
+    StatementSums,
+)
 from orders.api.store_orders import CancelOrder, OneOrder, OrderPayments, Orders, Quotes, StoreOrders
 from orders.api.surcharges import AskSurcharge, OneSurcharge, StoreSurcharges
 from orders.api.using import UseVoucher
@@ -54,6 +62,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("stores/<str:store>/orders/<str:order>/ready", ReadyOrder.as_view()),
     path("stores/<str:store>/orders/<str:order>/collected", CollectOrder.as_view()),
     path("stores/<str:store>/orders/<str:order>/reject", RejectOrder.as_view()),
+    path("statements", StatementDays.as_view()),
+    path("statements/sums", StatementSums.as_view()),
+    path("statements/lines", StatementLines.as_view()),
+    path("statements/closed", ClosedStatements.as_view()),
+    path("statements/months/<str:month>/close", MonthClose.as_view()),
+    path("cash-rules", CashRules.as_view()),
     path("orders", Orders.as_view()),
     path("orders/<str:order>", OneOrder.as_view()),
     path("orders/<str:order>/cancel", CancelOrder.as_view()),

@@ -35,7 +35,7 @@ class EntityAnswer(serializers.ModelSerializer[SettlementEntity]):
 
     class Meta:
         model = SettlementEntity
-        fields = ("id", "code", "name", "kind", "tax_number", "created_at")
+        fields = ("id", "code", "name", "kind", "tax_number", "joins_by_contract", "created_at")
 
 
 class EntitiesQuery(PageQuery):
@@ -53,6 +53,9 @@ class NewEntity(StrictSerializer):
 class EntityEdit(StrictSerializer):
     name = serializers.CharField(max_length=128, required=False)
     tax_number = serializers.CharField(max_length=32, required=False, allow_blank=True)
+    joins_by_contract = serializers.BooleanField(
+        required=False, help_text="Its stores take part in every deal they are asked about."
+    )
 
 
 class MembershipAnswer(serializers.ModelSerializer[StoreEntity]):
@@ -113,7 +116,7 @@ class Entities(APIView):
 class OneEntity(APIView):
     @extend_schema(
         operation_id="edit_entity",
-        summary="Rename an entity or correct its tax number",
+        summary="Rename an entity, correct its tax number, or say whether its contract makes it take part",
         request=EntityEdit,
         responses={200: EntityAnswer, **errors_of(EntityNotFound, NotAllowed)},
         tags=["entities"],

@@ -9,13 +9,21 @@ from stores.models.places import Brand, Store
 
 
 class StoreGroup(PublicIdModel):
-    """A set of stores across regions (airports, flagships, franchise pilots); terms may name it."""
+    """
+    A set of stores across regions (airports, flagships, franchise pilots); terms may name it.
+
+    One that is ``kept_by`` something else, such as stores' answers, nobody changes by hand.
+    """
 
     PREFIX: ClassVar[str] = "grp"
+
+    class KeptBy(models.TextChoices):
+        PARTICIPATION = "participation"
 
     brand = models.ForeignKey(Brand, models.PROTECT, related_name="store_groups")
     code = models.CharField(max_length=32)
     name = models.CharField(max_length=64)
+    kept_by = models.CharField(max_length=16, choices=KeptBy, blank=True, default="", db_default="")
     created_at = models.DateTimeField()
 
     class Meta:

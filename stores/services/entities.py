@@ -21,6 +21,7 @@ class EntityChanges(TypedDict, total=False):
 
     name: str
     tax_number: str
+    joins_by_contract: bool
 
 
 def add(
@@ -53,7 +54,7 @@ def add(
 
 def edit(*, brand_id: UUID, entity_id: UUID, changes: EntityChanges, by: Caller, at: datetime) -> SettlementEntity:
     """
-    Rename an entity or correct its tax number.
+    Rename an entity, correct its tax number, or say whether its stores take part by contract.
 
     Raises:
         EntityNotFound: no such entity in this brand.

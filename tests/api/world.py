@@ -38,6 +38,7 @@ from tests.stores import stocked
 from tests.stores.people import PASSWORD, PIN, Shop
 from tests.vouchers import granted
 from vouchers.models import Redemption, Voucher
+from vouchers.services import participation
 from vouchers.services.redemption import RedeemRequest, redeem_one
 
 OPERATOR = Caller(kind=CallerKind.OPERATOR, id=None)
@@ -108,6 +109,17 @@ class Side:
         self._count()
         self._sell(now)
         self._use(now)
+        self.round = participation.ask(
+            deal=self.deal,
+            store_scope={},
+            price_fen=990,
+            settlement_rules=[],
+            note="",
+            answer_until=now + timedelta(days=1),
+            request_id=uuid4(),
+            by=OPERATOR,
+            at=now,
+        ).row
         self.webhook = WebhookSubscription.objects.create(
             brand=brand,
             url="https://example.com/hook",
@@ -237,8 +249,8 @@ class Side:
 
     def named(self, name: str, path: str, *, is_other: bool) -> str:
         """What ``{name}`` in ``path`` is filled with."""
-        if name in ("provider", "issuer", "kind"):
-            return {"provider": "sandbox", "issuer": "douyin", "kind": "logo"}[name]
+        if name in ("provider", "issuer", "kind", "month"):
+            return {"provider": "sandbox", "issuer": "douyin", "kind": "logo", "month": "2026-01"}[name]
         if path.startswith("/api/v1/issuers/") and name == "product":
             return "p-1"
         return self.row(name, path, is_other=is_other).public_id

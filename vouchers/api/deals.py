@@ -120,6 +120,13 @@ class TermsFields(StrictSerializer):
     refundable_unused = serializers.BooleanField(required=False)
     refunds_on_expiry = serializers.BooleanField(required=False)
     refund_returns_stock = serializers.BooleanField(required=False)
+    settlement_rules = serializers.ListField(
+        child=serializers.DictField(),
+        required=False,
+        max_length=100,
+        help_text='What the stores\' entities get, the first rule for a store counts: `[{"share_bps": 9000}]`.'
+        " docs/settlement.md has the words.",
+    )
 
 
 class TermsAnswer(serializers.ModelSerializer[DealTerms]):
@@ -134,7 +141,7 @@ class TermsAnswer(serializers.ModelSerializer[DealTerms]):
             *("validity", "usable_from", "usable_until", "usable_days", "weekdays", "day_spans", "blackout_dates"),
             *("special_dates", "holiday_rule", "makeup_rule", "calendar_versions", "dearer_stores"),
             *("store_scope", "product_scope", "stacking_group", "max_per_order", "refundable_unused"),
-            *("refunds_on_expiry", "refund_returns_stock", "published_at"),
+            *("refunds_on_expiry", "refund_returns_stock", "settlement_rules", "published_at"),
         )
 
 

@@ -2,13 +2,30 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from vouchers.api import amendments, counter, deals, grants, issuers, offers, switches, wallet, withdrawing
+from vouchers.api import (
+    amendments,
+    counter,
+    deals,
+    grants,
+    issuers,
+    offers,
+    participation,
+    switches,
+    wallet,
+    withdrawing,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("deals", deals.Deals.as_view()),
     path("deals/<str:deal>", deals.OneDeal.as_view()),
     path("deals/<str:deal>/total", deals.DealTotal.as_view()),
     path("deals/<str:deal>/terms", deals.DealTermsList.as_view()),
+    path("deals/<str:deal>/participation-rounds", participation.DealRounds.as_view()),
+    path("participation-rounds/<str:round>/stores", participation.RoundStores.as_view()),
+    path("stores/<str:store>/share", participation.StoreShares.as_view()),
+    path("stores/<str:store>/participation", participation.StoreParticipations.as_view()),
+    path("stores/<str:store>/participation/<str:round>/acceptance", participation.Acceptance.as_view()),
+    path("stores/<str:store>/participation/<str:round>/refusal", participation.Refusal.as_view()),
     path("terms/<str:terms>/rules", amendments.TermsRules.as_view()),
     path("terms/<str:terms>/amendments", amendments.Amendments.as_view()),
     path("offers", offers.Offers.as_view()),

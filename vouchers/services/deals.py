@@ -15,6 +15,7 @@ from vouchers.errors import DealNotFound, DealStockExhausted, OutIdTaken
 from vouchers.models import Deal, DealStock, DealTerms
 from vouchers.queries.frozen_terms import heeds_holidays
 from vouchers.services.bundle_terms import with_frozen_children
+from vouchers.services.settlement_check import check_rules_named, check_rules_of_terms
 from vouchers.services.terms_check import NewTerms, check
 from vouchers.services.terms_reach import check_reach
 
@@ -82,6 +83,7 @@ def publish_terms(*, deal: Deal, new: NewTerms, by: Caller, at: datetime) -> Mad
         TermsInvalid: nobody could ever use them; names the field and the reason.
     """
     check(new, kind=Deal.Kind(deal.kind), at=at)
+    check_rules_of_terms(new, at=at)
     if deal.kind == Deal.Kind.BUNDLE:
         new = with_frozen_children(new, brand_id=deal.brand_id, at=at)
     content = _columns(new)
@@ -97,6 +99,7 @@ def publish_terms(*, deal: Deal, new: NewTerms, by: Caller, at: datetime) -> Mad
         number = latest.number + 1 if latest else 1
         terms = DealTerms(deal=deal, number=number, published_at=at, **content)
         check_reach(terms, at=at)
+        check_rules_named(new.settlement_rules, new.store_scope, deal=deal)
         terms.save(force_insert=True)
         told = {"deal": deal.public_id, "number": number}
         trail.leave("terms.published", terms, brand_id=deal.brand_id, by=by, at=at, details=told)

@@ -56,6 +56,7 @@ class NewTerms:
     refundable_unused: bool = True
     refunds_on_expiry: bool = True
     refund_returns_stock: bool = False
+    settlement_rules: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def validity(self) -> DealTerms.Validity:
@@ -268,6 +269,7 @@ NOT_OF_A_BUNDLE = (
         "dearer_stores",
         "stacking_group",
         "max_per_order",
+        "settlement_rules",
     ),
 )
 NOTHING_SAID = NewTerms(title="", list_price_fen=0)

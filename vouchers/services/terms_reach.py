@@ -81,7 +81,7 @@ def _check_places(terms: Terms) -> None:
     scope, brand_id = terms.scope, terms.brand_id
     for word, model in (("regions", Region), ("groups", StoreGroup), ("stores", Store)):
         named = getattr(scope, word) | getattr(scope, f"except_{word}")
-        _require_ours(model, named, brand_id, "store_scope", "门店范围里有不存在的编号")
+        require_ours(model, named, brand_id, "store_scope", "门店范围里有不存在的编号")
     everywhere = scope.everywhere and not (scope.except_regions or scope.except_groups or scope.except_stores)
     of_brand = Store.objects.filter(brand_id=brand_id).exclude(status=Store.Status.CLOSED)
     if everywhere and (terms.dearer_stores != DealTerms.DearerStores.EXCLUDED or not of_brand.exists()):
@@ -93,7 +93,7 @@ def _check_places(terms: Terms) -> None:
 def _check_products(terms: Terms, groups: Collection[dict[str, Any]]) -> None:
     scope, of_brand = terms.product_scope, Product.objects.filter(brand_id=terms.brand_id)
     named = scope.products | scope.except_products
-    _require_ours(Product, named, terms.brand_id, "product_scope", "商品范围里有不存在的商品")
+    require_ours(Product, named, terms.brand_id, "product_scope", "商品范围里有不存在的商品")
     if not scope.everything:
         on_sale = of_brand.filter(withdrawn_at__isnull=True).exclude(id__in=scope.except_products)
         of_category = on_sale.filter(categories__overlap=sorted(scope.categories))
@@ -156,6 +156,12 @@ def _touches(day: date, begins: datetime, ends: datetime) -> bool:
     return midnight - timedelta(hours=14) < ends and midnight + timedelta(hours=36) > begins
 
 
-def _require_ours(model: type[Model], ids: Collection[UUID], brand_id: UUID, param: str, zh: str) -> None:
+def require_ours(model: type[Model], ids: Collection[UUID], brand_id: UUID, param: str, zh: str) -> None:
+    """
+    Refuse ids that are not of rows of the brand.
+
+    Raises:
+        TermsInvalid: names the field.
+    """
     if ids and model._default_manager.filter(id__in=ids, brand_id=brand_id).count() < len(ids):
         refuse(param, "an id of it is not there in this brand", zh)
