@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('stores', '0014_brands_have_pictures'),
+        ('stores', '0018_counter_may_need_stock'),
     ]
 
     operations = [
