@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from config.kernel import audit
 from config.kernel.caller import Caller
@@ -53,7 +53,7 @@ def refund_after_use(
     """
     assert amount_fen > 0, "the edge refuses less"
     with transaction.atomic(durable=True):
-        redemption = _lock(redemption_id, brand_id=brand_id)
+        redemption = lock(redemption_id, brand_id=brand_id)
         corrections = Settlement.objects.filter(redemption_id=redemption_id, source_kind=Settlement.Source.AFTER_USE)
         if first := corrections.filter(request_id=request_id).first():
             if (-first.paid_fen, first.fault) != (amount_fen, fault):
@@ -61,7 +61,7 @@ def refund_after_use(
             return Refund.objects.get(pk=first.pk)
         line = _settled(redemption, at=at)
         purchase_id = _bought(redemption.voucher, line)
-        before_fen = -(corrections.aggregate(fen=Sum("paid_fen"))["fen"] or 0)
+        before_fen = given_back(corrections)
         if amount_fen > (most := line.paid_fen - before_fen):
             raise AfterUseTooMuch(most_fen=most, param="amount_fen")
         paid = paid_by([purchase_id])[purchase_id]
@@ -97,7 +97,7 @@ def refund_after_use(
         return refund
 
 
-def _lock(redemption_id: UUID, *, brand_id: UUID) -> Redemption:
+def lock(redemption_id: UUID, *, brand_id: UUID) -> Redemption:
     """The use, which settling, undoing and other refunds of it wait for or pass by."""
     assert connection.in_atomic_block
     found = (
@@ -129,6 +129,11 @@ def _bought(voucher: Voucher, line: Settlement) -> UUID:
     if line.purchase_id is None or line.paid_fen == 0:
         raise NothingPaidHere
     return line.purchase_id
+
+
+def given_back(corrections: QuerySet[Settlement]) -> int:
+    """What was given back of a use so far; read under its lock."""
+    return -(corrections.aggregate(fen=Sum("paid_fen"))["fen"] or 0)
 
 
 def _division(line: Settlement) -> Division:

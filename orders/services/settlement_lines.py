@@ -92,12 +92,12 @@ def book(lines: Sequence[Line], *, at: datetime) -> None:
     assert connection.in_atomic_block, "a thing settles with the money it brings"
     if not lines:
         return
-    open_from = _hold_books({line.brand_id for line in lines})
+    open_from = hold_books({line.brand_id for line in lines})
     rows = []
     of_statement: defaultdict[tuple[UUID, UUID, UUID | None, date], Counter[str]] = defaultdict(Counter)
     for line in lines:
         booked_date = max(line.business_date, open_from[line.brand_id])
-        row = _row(line, booked_date=booked_date)
+        row = row_of(line, booked_date=booked_date)
         rows.append(row)
         statement = of_statement[line.brand_id, line.store_id, line.entity_id, booked_date]
         statement["lines"] += 1
@@ -111,10 +111,10 @@ def book(lines: Sequence[Line], *, at: datetime) -> None:
         send(WRITE_LINES, {"rows": as_jsonb(rows), "at": at})
         send_trail(send, _acts(lines), [], at=at)
         send(ADD_TO_STATEMENTS, {"rows": as_jsonb(statements)})
-    ledger.post([posting for line in lines for posting in _postings(line)], at=at)
+    ledger.post([posting for line in lines for posting in postings_of(line)], at=at)
 
 
-def _hold_books(brand_ids: Collection[UUID]) -> dict[UUID, date]:
+def hold_books(brand_ids: Collection[UUID]) -> dict[UUID, date]:
     """From which day on each brand's books are open, and nobody closes a month until this has committed."""
     asked: dict[str, Any] = {"brands": sorted(brand_ids), "since": OPEN_SINCE}
     with connection.cursor() as cursor:
@@ -127,7 +127,8 @@ def _hold_books(brand_ids: Collection[UUID]) -> dict[UUID, date]:
     return found
 
 
-def _row(line: Line, *, booked_date: date) -> dict[str, Any]:
+def row_of(line: Line, *, booked_date: date) -> dict[str, Any]:
+    """The line as its table has it."""
     division = line.division
     return {
         "id": line.id,
@@ -166,7 +167,7 @@ CAME_IN = {
 }
 
 
-def _postings(line: Line) -> list[Posting]:
+def postings_of(line: Line) -> list[Posting]:
     """All of it to the brand, and from there to everybody else; what comes back goes the other way."""
     division = line.division
     entity, promoter = str(line.entity_id or ""), str(line.promoter_id or "")

@@ -4,20 +4,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from config.kernel.caller import MACHINE
 from config.kernel.errors import DomainError
 from orders.invariants import auditing, slices
 from orders.models import Account, Refund
+from orders.services.after_use import refund_after_use
 from orders.services.folding import fold_transfers
 from orders.services.issuing import issue_paid
 from orders.services.ledger import balance
 from orders.services.refunds import refund_expired, request_refund
+from orders.services.settling import settle_uses
 from tests import factories
 from tests.factories import NOW
 from tests.orders import paid, world
@@ -25,16 +28,17 @@ from tests.vouchers import counters
 from vouchers.models import Offer, Redemption, Voucher
 from vouchers.services.expiry import expire_due
 from vouchers.services.reversal import reverse
+from vouchers.settlement import Fault
 
 pytestmark = pytest.mark.django_db
 
 CARD: dict[str, Any] = {"use_list_fen": [1_000, 900, 1_100], "list_price_fen": 3_000}
 CASH: dict[str, Any] = {}
 TERMS = [
-    ("cash", CASH, 990),
+    ("cash", {"settlement_rules": [{"share_bps": 9_000, "fee_bps": 200, "promoter_by": "brand"}]}, 990),
     ("cash", {"refunds_on_expiry": False}, 1),
     ("cash", {"refundable_unused": False, "refund_returns_stock": True}, 1_234),
-    ("times_card", {**CARD, "refund_returns_stock": True}, 2_000),
+    ("times_card", {**CARD, "refund_returns_stock": True, "settlement_rules": [{"per_use_fen": 900}]}, 2_000),
     ("times_card", {**CARD, "refunds_on_expiry": False}, 2),
 ]
 
@@ -47,8 +51,10 @@ class Trade:
     counter: counters.Counter = field(default_factory=counters.counter)
     offers: list[Offer] = field(default_factory=list)
     done: set[str] = field(default_factory=set)
+    promoter_id: UUID | None = None
 
     def __post_init__(self) -> None:
+        self.promoter_id = factories.promoter(self.counter.brand).pk
         self.offers = [
             factories.offer(
                 factories.terms(factories.deal(self.counter.brand, kind=kind), usable_days=2, **terms),
@@ -60,7 +66,15 @@ class Trade:
     def buy(self, n: int) -> None:
         offer = self.offers[n % len(self.offers)]
         offer.refresh_from_db()
-        paid.purchase(offer=offer, quantity=1 + n % 3, unit_price_fen=offer.price_fen, accepted_at=self.now)
+        paid.purchase(
+            offer=offer,
+            quantity=1 + n % 3,
+            unit_price_fen=offer.price_fen,
+            accepted_at=self.now,
+            promoter_id=self.promoter_id if n % 2 else None,
+            promoter_rate_bps=800 if n % 2 else 0,
+            provider_rate_bps=150 if n % 2 else 0,
+        )
 
     def issue(self, n: int) -> None:
         issue_paid(limit=1 + n, at=self.now)
@@ -90,6 +104,22 @@ class Trade:
     def refund_expired(self, n: int) -> None:
         refund_expired(limit=1 + n, at=self.now)
 
+    def settle(self, n: int) -> None:
+        settle_uses(limit=1 + n, at=self.now)
+
+    def refund_after_use(self, n: int) -> None:
+        redemption = _choose(list(Redemption.objects.order_by("id")), n)
+        refund_after_use(
+            brand_id=self.counter.brand.pk,
+            redemption_id=redemption.pk,
+            amount_fen=1 + 7 * n,
+            fault=[*Fault][n % 3],
+            reason="做错了",
+            request_id=uuid4(),
+            by=MACHINE,
+            at=self.now,
+        )
+
     def fold(self, n: int) -> None:
         fold_transfers(limit=1 + n, at=self.now)
 
@@ -114,11 +144,28 @@ ACTS: dict[str, Callable[[Trade, int], None]] = {
     "wait": Trade.wait,
     "expire": Trade.expire,
     "refund_expired": Trade.refund_expired,
+    "settle": Trade.settle,
+    "refund_after_use": Trade.refund_after_use,
     "fold": Trade.fold,
 }
 # What needs something before it comes oftener; a card lives three days at most.
 ACT = st.tuples(
-    st.sampled_from([*ACTS, "buy", "issue", "redeem", "redeem", "undo", "refund", "refund", "pay_out", "expire"]),
+    st.sampled_from(
+        [
+            *ACTS,
+            "buy",
+            "issue",
+            "redeem",
+            "redeem",
+            "undo",
+            "refund",
+            "refund",
+            "pay_out",
+            "expire",
+            "settle",
+            "refund_after_use",
+        ]
+    ),
     st.integers(0, 60),
 )
 
@@ -167,6 +214,12 @@ def test_every_act_takes_part() -> None:
             ("expire", 9),
             ("refund_expired", 9),
             ("fold", 9),
+            ("buy", 1),
+            ("issue", 9),
+            ("redeem", 4),
+            ("wait", 1),
+            ("settle", 9),
+            ("refund_after_use", 1),
         ]
     )
 

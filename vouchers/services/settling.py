@@ -32,13 +32,8 @@ def claim(*, limit: int, at: datetime) -> list[UUID]:
     one is null, so of the two one wins.
     """
     assert connection.in_atomic_block, "a use settles with the money it brings"
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_DUE, {"limit": limit, "at": at})
-        due = [row[0] for row in cursor.fetchall()]
-        if not due:
-            return []
-        cursor.execute(SETTLE, {"ids": due, "at": at})
-        return [row[0] for row in cursor.fetchall()]
+    due = lock_due(limit=limit, at=at)
+    return _settle(due, at=at) if due else []
 
 
 def claim_named(*, redemption_ids: Collection[UUID], at: datetime) -> list[UUID]:
@@ -48,6 +43,17 @@ def claim_named(*, redemption_ids: Collection[UUID], at: datetime) -> list[UUID]
     Runs inside the caller's transaction, which writes who is paid for them.
     """
     assert connection.in_atomic_block, "a use settles with the money it brings"
+    return _settle(redemption_ids, at=at)
+
+
+def lock_due(*, limit: int, at: datetime) -> list[UUID]:
+    """Uses whose window is over, locked; those that somebody else holds are left to him."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_DUE, {"limit": limit, "at": at})
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _settle(redemption_ids: Collection[UUID], *, at: datetime) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(SETTLE, {"ids": list(redemption_ids), "at": at})
         return [row[0] for row in cursor.fetchall()]
