@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from orders.api import statements
 from orders.api.after_sale import DeskTimeline, OwnTimeline, Search
 from orders.api.bills import (
     Bills,
@@ -51,6 +52,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("statement-exports/<str:export>", OneStatementExport.as_view()),
     path("statement-exports/<str:export>/file", StatementExportFile.as_view()),
     path("redemptions/<str:redemption>/surcharges", AskSurcharge.as_view()),
+    path("statements", statements.StatementDays.as_view()),
+    path("statements/sums", statements.StatementSums.as_view()),
+    path("statements/lines", statements.StatementLines.as_view()),
+    path("statements/closed", statements.ClosedStatements.as_view()),
+    path("statements/months/<str:month>/close", statements.MonthClose.as_view()),
+    path("cash-rules", statements.CashRules.as_view()),
     path("surcharges/<str:surcharge>", OneSurcharge.as_view()),
     path("stores/<str:store>/surcharges", StoreSurcharges.as_view()),
     path("stores/<str:store>/quotes", Quotes.as_view()),
@@ -62,12 +69,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("stores/<str:store>/orders/<str:order>/ready", ReadyOrder.as_view()),
     path("stores/<str:store>/orders/<str:order>/collected", CollectOrder.as_view()),
     path("stores/<str:store>/orders/<str:order>/reject", RejectOrder.as_view()),
-    path("statements", StatementDays.as_view()),
-    path("statements/sums", StatementSums.as_view()),
-    path("statements/lines", StatementLines.as_view()),
-    path("statements/closed", ClosedStatements.as_view()),
-    path("statements/months/<str:month>/close", MonthClose.as_view()),
-    path("cash-rules", CashRules.as_view()),
     path("orders", Orders.as_view()),
     path("orders/<str:order>", OneOrder.as_view()),
     path("orders/<str:order>/cancel", CancelOrder.as_view()),
