@@ -24,6 +24,7 @@ from tests.bench import (
     plan,
     redeeming,
     stocking,
+    settling,
     verdict,
 )
 from tests.bench.report import Figure, machine, tell
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], tuple[str, ...]]] = 
     "issuing": (issuing.issue, ("issue",)),
     "granting": (granting.grant, ("grant", "grant_plan_s", "grant_2_workers")),
     "stocking": (stocking.settling, ("stock_settle", "stock_settle_later")),
+    "settling": (settling.settle, ("settle",)),
     "pipeline": (pipeline.pipeline, ("pipeline_per_s",)),
     "importing": (importing.import_rows, ("import_rows",)),
     "full": (full.full, ("intake_4m_ratio",)),
