@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable
 from datetime import date, datetime
-from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -87,17 +86,7 @@ def settle_named(redemption_ids: Collection[UUID], *, at: datetime) -> None:
     settlement_lines.book(_lines(claimed, at=at), at=at)
 
 
-def line_of(use: _Use, number: int | None, rule: SettlementRule) -> Line:
-    """How one use is divided by a rule: the same for equal amounts, so mostly remembered."""
-    is_platforms = use.source_kind == Voucher.Source.PLATFORM
-    carries_money = use.source_kind != Voucher.Source.GRANT
-    paid = Paid(
-        paid_fen=use.amount_fen if carries_money else 0,
-        merchant_fen=use.merchant_fen or 0,
-        promoter_bps=(use.promoter_rate_bps or 0) if use.promoter_id else 0,
-        provider_bps=(use.provider_rate_bps or 0) if use.promoter_id else 0,
-        is_platforms=is_platforms,
-    )
+def _line(use: _Use, number: int | None, division: Division) -> Line:
     return Line(
         id=use.id,
         brand_id=use.brand_id,
@@ -106,19 +95,27 @@ def line_of(use: _Use, number: int | None, rule: SettlementRule) -> Line:
         entity_id=use.entity_id,
         customer_id=use.customer_id,
         business_date=use.business_date,
-        division=_divided(paid, rule, "entity" if use.entity_id else "nobody"),
+        division=division,
         redemption_id=use.id,
         purchase_id=use.purchase_id,
         terms_id=use.terms_id,
         rule=number,
         promoter_id=use.promoter_id,
-        platform=use.issuer if is_platforms else "",
+        platform=use.issuer if use.source_kind == Voucher.Source.PLATFORM else "",
     )
 
 
-@lru_cache(maxsize=16_384)
-def _divided(paid: Paid, rule: SettlementRule, payee: str) -> Division:
-    return divide(paid, rule) if payee == "entity" else keep(paid, rule)
+def _divided(use: _Use, rule: SettlementRule) -> Division:
+    """To whom one use goes: a store of nobody's keeps nothing, a granted use brings nothing."""
+    carries_money = use.source_kind != Voucher.Source.GRANT
+    paid = Paid(
+        paid_fen=use.amount_fen if carries_money else 0,
+        merchant_fen=use.merchant_fen or 0,
+        promoter_bps=(use.promoter_rate_bps or 0) if use.promoter_id else 0,
+        provider_bps=(use.provider_rate_bps or 0) if use.promoter_id else 0,
+        is_platforms=use.source_kind == Voucher.Source.PLATFORM,
+    )
+    return divide(paid, rule) if use.entity_id else keep(paid, rule)
 
 
 def _lines(redemption_ids: Collection[UUID], *, at: datetime) -> list[Line]:
@@ -129,7 +126,18 @@ def _lines(redemption_ids: Collection[UUID], *, at: datetime) -> list[Line]:
         uses = [_Use(*row) for row in cursor.fetchall()]
     assert len(uses) == len(redemption_ids), "a redemption has its voucher"
     chosen = _rules(uses, at=at)
-    return [line_of(use, *chosen[use.terms_id, use.store_id]) for use in uses]
+    divided: dict[tuple[object, ...], Division] = {}
+    lines = []
+    for use in uses:
+        number, rule = chosen[use.terms_id, use.store_id]
+        # A batch has thousands of uses and a handful of prices and rates: each is divided once.
+        rates = (use.promoter_id is None, use.promoter_rate_bps, use.provider_rate_bps)
+        same = (use.terms_id, number, use.entity_id is None, use.source_kind, use.amount_fen, use.merchant_fen, rates)
+        division = divided.get(same)
+        if division is None:
+            division = divided[same] = _divided(use, rule)
+        lines.append(_line(use, number, division))
+    return lines
 
 
 def _rules(uses: Iterable[_Use], *, at: datetime) -> dict[tuple[UUID, UUID], tuple[int | None, SettlementRule]]:

@@ -67,7 +67,7 @@ def settle() -> Iterator[Figure]:
         round(settled / seconds),
         "redemptions/s",
         f"1 worker, {settled:,} uses at {STORES} stores beside {SETTLED:,} settled before, 1,000 a transaction, "
-        f"five transfers a use, Python's share {cpu / seconds:.0%}, {cpu / settled * 1e6:.0f} µs a use",
+        f"four transfers a use, Python's share {cpu / seconds:.0%}, {cpu / settled * 1e6:.0f} µs a use",
     )
 
 
