@@ -18,14 +18,6 @@ from orders.api.purchases import PurchaseDetail, PurchaseList
 from orders.api.refunds import RefundList, VoucherRefunds
 from orders.api.slots import StoreSlots
 from orders.api.statement_exports import OneStatementExport, StatementExportFile, StatementExports, StatementLinesFile
-from orders.api.statements import (
-    CashRules,
-    ClosedStatements,
-    MonthClose,
-    StatementDays,
-    StatementLines,
-    StatementSums,
-)
 from orders.api.store_orders import CancelOrder, OneOrder, OrderPayments, Orders, Quotes, StoreOrders
 from orders.api.surcharges import AskSurcharge, OneSurcharge, StoreSurcharges
 from orders.api.using import UseVoucher
