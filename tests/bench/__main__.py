@@ -23,8 +23,8 @@ from tests.bench import (
     pipeline,
     plan,
     redeeming,
-    stocking,
     settling,
+    stocking,
     verdict,
 )
 from tests.bench.report import Figure, machine, tell
