@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('stores', '0018_counter_may_need_stock'),
+        ('stores', '0019_movements_are_listed_by_store'),
     ]
 
     operations = [
