@@ -34,6 +34,11 @@ class Caller:
     signed_at: datetime | None = None
     is_authenticated: bool = True  # what Django REST Framework asks of a request's user
 
+    @property
+    def actor_kind(self) -> CallerKind:
+        """The kind that a trail keeps: who switched to herself by PIN on a device is a member of the staff."""
+        return CallerKind.STAFF if self.kind is CallerKind.COUNTER else self.kind
+
 
 MACHINE = Caller(kind=CallerKind.MACHINE, id=None)
 """A worker or sweeper: acts in nobody's name, one audit row a batch."""

@@ -139,8 +139,7 @@ def leave(act: str, order: StoreOrder, *, by: Caller, at: datetime, **details: A
     """The trail of one act on an order, and what subscribers hear of it. Runs inside the caller's transaction."""
     audit.record(
         act=act,
-        # Who switched to herself by PIN on a device is a member of the staff.
-        actor_kind=CallerKind.STAFF if by.kind is CallerKind.COUNTER else by.kind,
+        actor_kind=by.actor_kind,
         actor_id=by.id,
         subject_kind="store_order",
         subject_id=order.id,

@@ -17,7 +17,7 @@ def leave(
     """Say who did what to ``subject``, inside the transaction that does it."""
     audit.record(
         act=act,
-        actor_kind=by.kind,
+        actor_kind=by.actor_kind,
         actor_id=by.id,
         brand_id=brand_id,
         subject_kind=subject._meta.model_name or "",

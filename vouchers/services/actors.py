@@ -33,4 +33,4 @@ def actor_of(who: Who) -> Actor:
     if isinstance(who, UUID):
         return Actor(CallerKind.STAFF, who)
     assert who.id is not None, "machines do not stand at counters"
-    return Actor(CallerKind.STAFF if who.kind is CallerKind.COUNTER else who.kind, who.id, who.device_id)
+    return Actor(who.actor_kind, who.id, who.device_id)
