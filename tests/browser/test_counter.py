@@ -189,6 +189,45 @@ def test_a_second_scan_is_red_and_sounds_so(counter: Counter, clerk: Visitor) ->
     expect(page.locator("#code")).to_have_value("")
 
 
+def test_back_and_reload_never_redeem_again_and_are_never_blank(counter: Counter, clerk: Visitor) -> None:
+    card, page = bought(counter, kind="times_card"), clerk.page
+    ready_to_redeem(page, card)
+    page.reload()
+    expect(page.get_by_role("heading", name="1 张可用")).to_be_visible()
+    page.locator("#redeem-button").click()
+    expect(page.get_by_role("heading", name="核销成功")).to_be_visible()
+
+    page.go_back()
+    expect(page.get_by_text("用第 2 次")).to_be_visible()
+    page.go_forward()
+    expect(page.get_by_role("heading", name="核销成功")).to_be_visible()
+    assert redemptions_of(card) == 1
+
+
+def test_two_tabs_have_a_basket_each(counter: Counter, clerk: Visitor) -> None:
+    one, other = bought(counter), bought(counter)
+    ready_to_redeem(clerk.page, one)
+    second = clerk.context.new_page()
+    second.goto("/console/")
+    ready_to_redeem(second, other)
+
+    clerk.page.locator("#redeem-button").click()
+    expect(clerk.page.get_by_role("heading", name="核销成功")).to_be_visible()
+    assert (redemptions_of(one), redemptions_of(other)) == (1, 0)
+
+
+def test_practice_cannot_be_mistaken_and_changes_nothing(counter: Counter, clerk: Visitor) -> None:
+    page = clerk.page
+    page.goto("/console/tour/6/")
+    page.get_by_role("button", name="去练习").click()
+    page.get_by_role("button", name="任选中杯单杯券").click()
+    page.locator("#redeem-button").click()
+
+    expect(page.get_by_role("heading", name="核销成功")).to_be_visible()
+    expect(page.get_by_text("练习模式，没有真的核销")).to_be_visible()
+    assert not Redemption.objects.exists()
+
+
 def test_undo_gives_the_voucher_back(counter: Counter, clerk: Visitor) -> None:
     voucher, page = bought(counter), clerk.page
     ready_to_redeem(page, voucher)

@@ -1,11 +1,13 @@
 """The design: contrast of its colours, words in both languages, nothing inline, every component on one page."""
 
+import gzip
 import re
 from pathlib import Path
 from string import Formatter
 
 import pytest
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.template.loader import render_to_string
 from django.test import Client
@@ -157,3 +159,18 @@ def test_static_files_are_collected_under_hashed_names(settings: object, tmp_pat
     page = render_to_string("design/fault.html", {"lang": "zh-Hans", "language": "zh", "title": "x"})
     assert re.search(r"/static/design/ui\.[0-9a-f]{12}\.css", page)
     assert list(tmp_path.glob("design/ui.*.css.gz"))
+
+
+def test_the_counters_first_load_is_small() -> None:
+    """At most 100 KB compressed in at most 20 requests: the scan page, with everything that it names."""
+    page = render_to_string("console/offline.html", {"lang": "zh-Hans", "language": "zh"})
+    named = set(re.findall(r'(?:src|href)="/static/([^"]+)"', page))
+    whole = len(gzip.compress(page.encode()))
+    for name in named:
+        path = finders.find(name)
+        assert isinstance(path, str), name
+        whole += len(gzip.compress(Path(path).read_bytes()))
+
+    assert {"design/ui.css", "console/console.js", "django_htmx/htmx-2.min.js"} <= named
+    assert len(named) + 3 <= 20, "and the page, its manifest, its worker"
+    assert whole <= 100 * 1024
