@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "livestream",
     "config.pages.design",
     "config.pages.console",
+    "config.pages.shop",
 ]
 MIDDLEWARE = [
     "config.kernel.health.Health",

@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("livestream.api.urls")),
     path("", include("config.pages.design.urls")),
     path("console/", include("config.pages.console.urls")),
+    path("shop/<slug:slug>/", include("config.pages.shop.urls")),
 ]
 handler400 = "config.pages.design.faults.bad_request"
 handler403 = "config.pages.design.faults.permission_denied"

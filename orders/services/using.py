@@ -55,6 +55,17 @@ def use_now(*, voucher_id: UUID, customer_id: UUID, latitude: float, longitude: 
     raise NoStoreTakesItNow
 
 
+def cart_for(*, voucher_id: UUID, customer_id: UUID, menu: Menu, at: datetime) -> tuple[CartLine, ...]:
+    """
+    A cart to begin with at a store that she chose herself; empty where its menu has nothing for the voucher.
+
+    Raises:
+        VoucherNotFound, VoucherRefunded, VoucherAlreadyRedeemed, VoucherHeld, VoucherExpired: nothing left to use.
+    """
+    voucher = showable(customer_id, voucher_id, at=at)
+    return tuple(_cart(queries.terms([voucher.terms_id])[voucher.terms_id], menu))
+
+
 def _cart(terms: Terms, menu: Menu) -> Iterator[CartLine]:
     """What the package holds, else the first drink that the voucher pays for."""
     if named := package_lines(terms):

@@ -82,7 +82,7 @@ def test_every_text_that_is_said_is_known_and_none_is_left_over() -> None:
     assert {key for key in unsaid if not key.startswith(COMPOSED)} == set()
 
 
-COMPOSED = ("board.status.", "board.reason.", "tour.step", "practice.")
+COMPOSED = ("board.status.", "board.reason.", "tour.step", "practice.", "voucher.", "way.")
 """Families whose last part is a value, put together where they are said."""
 
 

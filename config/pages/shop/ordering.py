@@ -1,0 +1,318 @@
+"""From a voucher or a menu to a pick-up number: use it, the menu, the cart with its plan, the sheet that asks once."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.http import Http404, HttpResponse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from config.kernel.errors import DomainError, IdempotencyConflict
+from config.kernel.ids import parse, public
+from config.pages.design.words import say
+from config.pages.shop.basket import Basket, Line, basket_of, empty, keep, keep_place, place_of
+from config.pages.shop.explaining import Explained, explain
+from config.pages.shop.frame import Visit, for_customers, key_of, open_to_all
+from config.pages.shop.places import Shown, shown, store_of
+from config.pages.shop.sketch import Sketch, sketch_of
+from orders.errors import NoStoreTakesItNow
+from orders.providers import registry
+from orders.services import checkout, quoting, using
+from orders.services.checkout import FreshPlan
+from orders.services.quoting import CartLine, Quote
+from stores.models import Option, Product, Store
+from stores.queries import Menu, MenuProduct, menu_of
+from vouchers.errors import VoucherNotFound
+from vouchers.models import Voucher
+from vouchers.queries.plannable import wallet_of
+
+LARGEST_ORDER = 64 * 1024
+
+
+@dataclass(frozen=True)
+class ShownLine:
+    """A line of the cart; ``refusal`` is why it cannot be had here."""
+
+    line: Line
+    name: str
+    options: list[str]
+    unit_fen: int
+    off_fen: int
+    refusal: DomainError | None = None
+
+    @property
+    def total_fen(self) -> int:
+        return self.unit_fen * self.line.quantity
+
+    @property
+    def due_fen(self) -> int:
+        return self.total_fen - self.off_fen
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The cart as it would be ordered now; ``refusal`` is what stands in the way of the whole."""
+
+    lines: list[ShownLine]
+    quote: Quote | None
+    plan: Explained | None
+    refusal: DomainError | None
+    ready_at: datetime | None = None
+
+
+class Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    """What the sheet showed: lines are (prd_, [opt_], quantity), uses (vch_, serial)."""
+
+    store: str
+    lines: list[tuple[str, list[str], int]]
+    uses: list[tuple[str, int]]
+    due_fen: int
+
+
+@require_POST
+@for_customers
+def use(visit: Visit, voucher: str) -> HttpResponse:
+    """去使用: the nearest store that takes it now, with a cart in it; else the list of those that take it."""
+    place = keep_place(visit) or place_of(visit)
+    if place is None:
+        return visit.go("stores", voucher=voucher)
+    try:
+        found = using.use_now(
+            voucher_id=parse(Voucher.PREFIX, voucher),
+            customer_id=visit.customer_id,
+            latitude=place[0],
+            longitude=place[1],
+            at=visit.at,
+        )
+    except NoStoreTakesItNow as nowhere:
+        visit.tell_refusal(nowhere)
+        return visit.go("stores", voucher=voucher)
+    except DomainError as refusal:
+        visit.tell_refusal(refusal)
+        return visit.go("ticket", voucher)
+    basket = Basket(store_id=found.near.store.id)
+    for line in found.lines:
+        basket.add(line.product_id, line.option_ids, line.quantity)
+    keep(visit, basket)
+    return visit.go("cart")
+
+
+@require_safe
+@open_to_all
+def menu(visit: Visit) -> HttpResponse:
+    basket = basket_of(visit)
+    store = store_of(visit, basket.store_id)
+    if store is None:
+        return visit.go("stores")
+    offered = menu_of(store, at=visit.at)
+    sections: dict[str, list[MenuProduct]] = {}
+    for product in offered.products:
+        sections.setdefault(product.categories[0] if product.categories else "", []).append(product)
+    context = {"tab": "menu", "here": shown(visit, store), "sections": sections, "basket": basket}
+    return visit.page("menu.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@open_to_all
+def product(visit: Visit, product: str) -> HttpResponse:
+    """One product with its questions; answered, it is in the cart."""
+    basket = basket_of(visit)
+    store = store_of(visit, basket.store_id)
+    if store is None:
+        return visit.go("stores")
+    offered = menu_of(store, at=visit.at)
+    found = next((one for one in offered.products if one.public_id == product), None)
+    if found is None:
+        raise Http404
+    if visit.request.method == "POST":
+        return _add(visit, basket, offered, found)
+    context = {"tab": "menu", "product": found, "here": shown(visit, store)}
+    return visit.page("product.html", context)
+
+
+@require_safe
+@for_customers
+def cart(visit: Visit) -> HttpResponse:
+    return visit.page("cart.html", _cart_context(visit))
+
+
+@require_POST
+@for_customers
+def edit_cart(visit: Visit) -> HttpResponse:
+    """A line's quantity, or a voucher in or out; answered with the cart and its new plan."""
+    form, basket = visit.request.POST, basket_of(visit)
+    if "line" in form:
+        basket.set_quantity(form["line"], int(form.get("quantity") or 0) if form.get("quantity", "").isdigit() else 0)
+    if "use" in form:
+        wanted = parse(Voucher.PREFIX, form["use"])
+        basket.leave = [one for one in basket.leave if one != wanted]
+        basket.use = [*basket.use, wanted] if wanted not in basket.use else basket.use
+    if "leave" in form:
+        unwanted = parse(Voucher.PREFIX, form["leave"])
+        basket.use = [one for one in basket.use if one != unwanted]
+        basket.leave = [*basket.leave, unwanted] if unwanted not in basket.leave else basket.leave
+    if "best" in form:
+        basket.use, basket.leave = [], []
+    if "clear" in form:
+        basket.lines = []
+    keep(visit, basket)
+    return visit.page("cart.html", _cart_context(visit)) if visit.is_htmx else visit.go("cart")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_customers
+def confirm(visit: Visit) -> HttpResponse:
+    """在这家店取？ Everything once more, and one button."""
+    if visit.request.method == "POST":
+        return _order(visit)
+    context = _cart_context(visit)
+    counted: Counted = context["counted"]
+    if counted.quote is None:
+        return visit.go("cart")
+    here: Shown = context["here"]
+    context |= {
+        "sketch": _sketch(visit, here.store),
+        "asks_again": here.is_far and "far" in visit.request.GET,
+        "wanted": _wanted(here.store, counted.quote),
+        "key": context["basket"].key,
+    }
+    return visit.page("confirm.html", context)
+
+
+def _cart_context(visit: Visit) -> dict[str, Any]:
+    basket = basket_of(visit)
+    store = store_of(visit, basket.store_id)
+    counted = _counted(visit, basket, store)
+    here = replace(shown(visit, store), ready_at=counted.ready_at) if store else None
+    return {"tab": "menu", "basket": basket, "here": here, "counted": counted}
+
+
+def _counted(visit: Visit, basket: Basket, store: Store | None) -> Counted:
+    if store is None or not basket.lines:
+        return Counted([], None, None, None)
+    wallet = wallet_of(visit.customer_id, visit.brand.id)
+    # A voucher that was used or refunded meanwhile is no wish any more.
+    forced, excluded = ({one for one in wished if one in wallet} for wished in (basket.use, basket.leave))
+    try:
+        priced = quoting.priced_cart(store_id=store.id, brand_id=visit.brand.id, lines=basket.wanted, at=visit.at)
+        pick_up = quoting.planned(priced, None, at=visit.at)
+    except DomainError as refusal:
+        lines = _lines_one_by_one(basket, menu_of(store, at=visit.at))
+        is_a_lines = any(line.refusal for line in lines)
+        return Counted(lines, None, None, None if is_a_lines else refusal)
+    quote = quoting.best(priced, wallet, forced=forced, excluded=excluded, at=visit.at)
+    best = quoting.best(priced, wallet, at=visit.at) if forced or excluded else None
+    plan = explain(quote, wallet, language=visit.language, forced=forced, best=best)
+    lines = [
+        ShownLine(
+            line,
+            priced_line.name,
+            [one["name"] for one in priced_line.options],
+            priced_line.unit_fen,
+            priced_line.off_fen,
+        )
+        for line, priced_line in zip(basket.lines, quote.priced.lines, strict=True)
+    ]
+    return Counted(lines, quote, plan, None, pick_up.ready_at)
+
+
+def _lines_one_by_one(basket: Basket, offered: Menu) -> list[ShownLine]:
+    """Which of them cannot be had here, so that she can take just those away."""
+    lines = []
+    for line in basket.lines:
+        product = next((one for one in offered.products if one.product_id == line.product_id), None)
+        name, unit_fen, options, why = product.name if product else "", 0, list[str](), None
+        try:
+            chosen = offered.choose(line.product_id, line.option_ids)
+            unit_fen, options = chosen.unit_fen, [one.name for one in chosen.options]
+        except DomainError as refusal:
+            why = refusal
+        lines.append(ShownLine(line, name, options, unit_fen, 0, why))
+    return lines
+
+
+def _add(visit: Visit, basket: Basket, offered: Menu, product: MenuProduct) -> HttpResponse:
+    form = visit.request.POST
+    quantity = int(form["quantity"]) if form.get("quantity", "").isdigit() else 1
+    try:
+        # Radio buttons of one question have a name of their own: option:opg_…
+        answers = [one for name, found in form.lists() if name.partition(":")[0] == "option" for one in found]
+        options = [parse(Option.PREFIX, one) for one in answers]
+        offered.choose(product.product_id, options)
+    except DomainError as refusal:
+        visit.tell_refusal(refusal)
+        return visit.go("product", product.public_id)
+    basket.add(product.product_id, options, max(1, min(quantity, quoting.MOST_UNITS)))
+    keep(visit, basket)
+    return visit.go("menu")
+
+
+def _wanted(store: Store, quote: Quote) -> str:
+    wanted = Wanted(
+        store=store.public_id,
+        lines=[
+            (public(Product.PREFIX, line.product_id), [one["option"] for one in line.options], line.quantity)
+            for line in quote.priced.lines
+        ],
+        uses=[(public(Voucher.PREFIX, use.voucher_id), use.serial) for use in quote.priced.uses],
+        due_fen=quote.priced.due_fen,
+    )
+    return msgspec.json.encode(wanted).decode()
+
+
+def _order(visit: Visit) -> HttpResponse:
+    """
+    Place exactly what the sheet showed. The cart's key makes it one order, however often it is sent: twice
+    by a nervous finger, again after a lost answer, or by a step back.
+    """
+    form = visit.request.POST
+    try:
+        wanted = msgspec.json.decode(form.get("wanted", "")[:LARGEST_ORDER], type=Wanted)
+    except msgspec.MsgspecError:
+        raise Http404 from None
+    try:
+        placed = checkout.place_order(
+            store_id=parse(Store.PREFIX, wanted.store),
+            brand_id=visit.brand.id,
+            customer_id=visit.customer_id,
+            lines=[_line(*line) for line in wanted.lines],
+            uses=[(parse(Voucher.PREFIX, voucher), serial) for voucher, serial in wanted.uses],
+            due_fen=wanted.due_fen,
+            provider=registry.DEFAULT,
+            request_id=key_of(visit.request),
+            at=visit.at,
+        )
+    except FreshPlan as changed:
+        now = changed.fresh.priced.due_fen
+        then, fresh = f"{wanted.due_fen / 100:.2f}", f"{now / 100:.2f}"
+        visit.tell(say("confirm.changed", visit.language, then=then, now=fresh), "wait")
+        return visit.go("confirm")
+    except IdempotencyConflict:
+        visit.tell(say("confirm.ordered_already", visit.language), "wait")
+        return visit.go("orders")
+    except VoucherNotFound:
+        visit.tell(say("confirm.voucher_gone", visit.language), "wait")
+        return visit.go("cart")
+    except DomainError as refusal:
+        visit.tell_refusal(refusal)
+        return visit.go("cart")
+    basket = basket_of(visit)
+    if basket.key == form.get("key"):
+        empty(visit, basket)
+    if placed.payment is not None and placed.order.status == placed.order.Status.PLACED:
+        return visit.go("pay", placed.payment.public_id)
+    return visit.go("order", placed.order.public_id)
+
+
+def _line(product: str, options: list[str], quantity: int) -> CartLine:
+    answers: tuple[UUID, ...] = tuple(parse(Option.PREFIX, one) for one in options)
+    return CartLine(parse(Product.PREFIX, product), answers, quantity)
+
+
+def _sketch(visit: Visit, store: Store) -> Sketch | None:
+    place = place_of(visit)
+    if place is None or store.latitude is None or store.longitude is None:
+        return None
+    return sketch_of(place, (float(store.latitude), float(store.longitude)))
