@@ -101,10 +101,10 @@ class Visit:
 
 
 Page = Callable[Concatenate[Visit, Given], HttpResponse]
-View = Callable[Concatenate[HttpRequest, str, Given], HttpResponse]
+View = Callable[..., HttpResponse]  # Django names what an address captured, which no Concatenate can say
 
 
-def open_to_all(page: Page[Given]) -> View[Given]:
+def open_to_all(page: Page[Given]) -> View:
     """A page of a shop for whoever comes: ``page(visit, …)``. A refusal is a page that says so."""
 
     def shown(request: HttpRequest, slug: str, *args: Given.args, **kwargs: Given.kwargs) -> HttpResponse:
@@ -118,7 +118,7 @@ def open_to_all(page: Page[Given]) -> View[Given]:
     return shown
 
 
-def for_customers(page: Page[Given]) -> View[Given]:
+def for_customers(page: Page[Given]) -> View:
     """A page for who is signed in; who is not is asked to, and comes back to it."""
 
     def asked(visit: Visit, /, *args: Given.args, **kwargs: Given.kwargs) -> HttpResponse:
