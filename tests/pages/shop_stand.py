@@ -43,7 +43,7 @@ class Shop:
 
     def __post_init__(self) -> None:
         entity = factories.entity(self.brand)
-        self._counter = Counter(self.brand, entity, self.store, factories.user())
+        self._counter = Counter(self.brand, entity, self.store, factories.user(), 1_000_000)
 
     def url(self, rest: str = "") -> str:
         return f"/shop/{self.brand.slug}/{rest}"

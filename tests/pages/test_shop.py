@@ -319,6 +319,7 @@ def test_a_ticket_shows_a_code_the_rules_and_what_refunding_gives(shop: Shop) ->
     assert 'hx-trigger="countdown-over, code-again"' in page.text
     assert re.search(r"没用随时退 ¥ 9.90", text_of(page))
     assert "去使用" in text_of(page)
+    assert "23:59 前有效" in text_of(page)  # by the brand's clock
 
 
 def test_every_code_is_another(shop: Shop) -> None:

@@ -36,7 +36,7 @@ WORDS: Catalogue = {
     "voucher.refunded": ("已退款", "Refunded"),
     "voucher.expired": ("已过期", "Expired"),
     "ticket.qr": ("给店员扫的二维码", "The code for the clerk to scan"),
-    "ticket.show": ("到店给店员扫，自动换新码", "Show it to the clerk. New code in"),
+    "ticket.show": ("到店给店员扫，换新码还有", "Show it to the clerk. New code in"),
     "ticket.offline": ("连上网才能出码，券号可以报给店员", "No network, no code. Tell the clerk the number."),
     "ticket.use": ("去使用", "Use it"),
     "ticket.use.more": ("点单时自动用上，不用出示券码", "Applied when you order. No need to show it."),

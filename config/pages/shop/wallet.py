@@ -17,7 +17,7 @@ from config.pages.shop.questions import questions_of
 from orders.queries.timelines import timeline_of
 from orders.services import refunds
 from vouchers import qr
-from vouchers.models import Voucher
+from vouchers.models import DealTerms, Voucher
 from vouchers.queries import terms, wallet
 from vouchers.queries.wallet import VoucherDetail
 from vouchers.queries.words import rules_of
@@ -29,7 +29,7 @@ SOON = timedelta(days=3)
 MOST_SHOWN = 100
 NEW_CODE_SECONDS = 30
 """A code is good for twice as long: one that is read as it changes still works."""
-ON_THE_TICKET = ("store_scope", "product_scope", "min_spend", "day_spans", "weekdays", "dearer_stores")
+ON_THE_TICKET = ("store_scope", "product_scope", "min_spend", "day_spans", "weekdays")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,10 @@ class Held:
     def last_moment(self) -> datetime:
         """``valid_until`` is exclusive; people read the last minute it is good for."""
         return (self.valid_until - timedelta(minutes=1)).astimezone(ZoneInfo(self.terms.zone))
+
+    @property
+    def last_clock(self) -> str:
+        return self.last_moment.strftime("%H:%M")
 
     @property
     def is_usable(self) -> bool:
@@ -88,7 +92,7 @@ def ticket(visit: Visit, voucher: str) -> HttpResponse:
         "tab": "wallet",
         "held": _held_of(visit, found.voucher, found.terms),
         "detail": found,
-        "rules": [rules[name] for name in ON_THE_TICKET if name in rules][:4],
+        "rules": [rules[name] for name in _on_the_ticket(found.terms) if name in rules][:4],
         "place": places.index(found.voucher.id) + 1 if found.voucher.id in places else 0,
         "count": len(places),
         **_code(visit, found.voucher),
@@ -156,6 +160,11 @@ def _detail(visit: Visit, public_id: str) -> VoucherDetail:
         VoucherNotFound: not there, or not hers.
     """
     return wallet.detail(visit.customer_id, parse(Voucher.PREFIX, public_id), at=visit.at)
+
+
+def _on_the_ticket(of: Terms) -> Sequence[str]:
+    """That dearer stores are like others is said on the page of all rules."""
+    return (*ON_THE_TICKET, "dearer_stores") if of.dearer_stores != DealTerms.DearerStores.INCLUDED else ON_THE_TICKET
 
 
 def _held(visit: Visit, found: list[Voucher]) -> list[Held]:

@@ -18,6 +18,7 @@ from config.kernel.errors import DomainError
 from config.kernel.money import yuan
 from config.kernel.processes import PortTaken, ProcessDied, Processes
 from livestream.models import LiveSession
+from livestream.rehearsal import shopfront
 from livestream.rehearsal.chain import Chain, open_chain
 from livestream.rehearsal.crowd import Crowd, RehearsalStopped
 from livestream.rehearsal.figures import Books, books
@@ -83,6 +84,7 @@ class Command(BaseCommand):
     ) -> None:
         at = datetime.now(UTC)
         chain = open_chain(name=BRAND_NAME, stores=stores, stores_csv=stores_csv, at=at)
+        shopfront.furnish(brand_id=chain.brand.id, at=at)
         session = open_sale(brand_id=chain.brand.id, orders=options["orders"], at=at)
         console.print(
             f"{chain.brand.name} opens a livestream · {chain.store_count:,} stores · {options['orders']:,} viewers"
@@ -201,4 +203,10 @@ def _print_sign_ins(console: Console, chain: Chain, port: int) -> None:
         highlight=False,
     )
     console.print(f"the staff's counter: http://127.0.0.1:{port}/console/", highlight=False)
+    phone = shopfront.let_somebody_in(brand_id=chain.brand.id)
+    console.print(
+        f"the customers' shop: http://127.0.0.1:{port}/shop/{chain.brand.slug}/ · sign in with phone "
+        f"{phone or 'numbers of your own'}; the code stands on the page",
+        highlight=False,
+    )
     console.print("the README's curl journey starts with: . .local/demo.env · Ctrl-C stops everything", highlight=False)
