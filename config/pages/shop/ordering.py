@@ -23,7 +23,7 @@ from orders.services import checkout, quoting, using
 from orders.services.checkout import FreshPlan
 from orders.services.quoting import CartLine, Quote
 from stores.models import Option, Product, Store
-from stores.queries import Menu, MenuProduct, menu_of
+from stores.queries import Chosen, Menu, MenuOption, MenuProduct, menu_of
 from vouchers.errors import VoucherNotFound
 from vouchers.models import Voucher
 from vouchers.queries.plannable import wallet_of
@@ -37,6 +37,7 @@ class ShownLine:
 
     line: Line
     name: str
+    code: str
     options: list[str]
     unit_fen: int
     off_fen: int
@@ -199,38 +200,39 @@ def _counted(visit: Visit, basket: Basket, store: Store | None) -> Counted:
         priced = quoting.priced_cart(store_id=store.id, brand_id=visit.brand.id, lines=basket.wanted, at=visit.at)
         pick_up = quoting.planned(priced, None, at=visit.at)
     except DomainError as refusal:
-        lines = _lines_one_by_one(basket, menu_of(store, at=visit.at))
+        lines = _lines_one_by_one(visit, basket, menu_of(store, at=visit.at))
         is_a_lines = any(line.refusal for line in lines)
         return Counted(lines, None, None, None if is_a_lines else refusal)
     quote = quoting.best(priced, wallet, forced=forced, excluded=excluded, at=visit.at)
     best = quoting.best(priced, wallet, at=visit.at) if forced or excluded else None
     plan = explain(quote, wallet, language=visit.language, forced=forced, best=best)
     lines = [
-        ShownLine(
-            line,
-            priced_line.name,
-            [one["name"] for one in priced_line.options],
-            priced_line.unit_fen,
-            priced_line.off_fen,
-        )
-        for line, priced_line in zip(basket.lines, quote.priced.lines, strict=True)
+        _shown_line(visit, line, chosen, off_fen=of.off_fen)
+        for line, (chosen, _), of in zip(basket.lines, priced.lines, quote.priced.lines, strict=True)
     ]
     return Counted(lines, quote, plan, None, pick_up.ready_at)
 
 
-def _lines_one_by_one(basket: Basket, offered: Menu) -> list[ShownLine]:
+def _lines_one_by_one(visit: Visit, basket: Basket, offered: Menu) -> list[ShownLine]:
     """Which of them cannot be had here, so that she can take just those away."""
     lines = []
     for line in basket.lines:
-        product = next((one for one in offered.products if one.product_id == line.product_id), None)
-        name, unit_fen, options, why = product.name if product else "", 0, list[str](), None
         try:
-            chosen = offered.choose(line.product_id, line.option_ids)
-            unit_fen, options = chosen.unit_fen, [one.name for one in chosen.options]
+            lines.append(_shown_line(visit, line, offered.choose(line.product_id, line.option_ids), off_fen=0))
         except DomainError as refusal:
-            why = refusal
-        lines.append(ShownLine(line, name, options, unit_fen, 0, why))
+            product = next((one for one in offered.products if one.product_id == line.product_id), None)
+            name = _named(visit, product) if product else ""
+            lines.append(ShownLine(line, name, product.code if product else "", [], 0, 0, refusal))
     return lines
+
+
+def _shown_line(visit: Visit, line: Line, chosen: Chosen, *, off_fen: int) -> ShownLine:
+    options = [_named(visit, option) for option in chosen.options]
+    return ShownLine(line, _named(visit, chosen.product), chosen.product.code, options, chosen.unit_fen, off_fen)
+
+
+def _named(visit: Visit, one: MenuProduct | MenuOption) -> str:
+    return one.name_en if visit.language == "en" and one.name_en else one.name
 
 
 def _add(visit: Visit, basket: Basket, offered: Menu, product: MenuProduct) -> HttpResponse:
