@@ -375,6 +375,45 @@ def test_a_bad_cart_has_a_stable_code(shop: Shop, body: dict[str, Any], status: 
     assert error_of(answer) == (status, code)
 
 
+PLAN: dict[str, Any] = {"uses": [], "due_fen": 1_900}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"lines": []}, 422, "cart_too_large"),
+        ({"lines": "all"}, 422, "cart_too_large"),
+        ({"lines": "all", "quantity": 2**63}, 422, "cart_too_large"),
+        ({"lines": "one", "quantity": 0}, 422, "cart_too_large"),
+        ({"lines": "one", "options": ["opt_" + "0" * 32]}, 404, "option_not_found"),
+        ({"lines": "one", "options": ["large", "medium"]}, 422, "options_do_not_fit"),
+        ({"lines": "one", "due_fen": 1_899}, 409, "plan_changed"),
+        ({"lines": "one", "due_fen": 2**63}, 422, "malformed_request"),
+        ({"lines": "one", "due_fen": -1}, 422, "malformed_request"),
+        ({"lines": "one", "uses": [{"voucher": "vch_" + "0" * 32, "serial": 1}]}, 404, "voucher_not_found"),
+        ({"lines": "one", "uses": [{"voucher": "vch_" + "0" * 32, "serial": 2**63}]}, 422, "malformed_request"),
+        ({"lines": "one", "uses": [{"voucher": "vch_" + "0" * 32, "serial": 1}] * 101}, 422, "malformed_request"),
+        ({"lines": "one", "provider": "nobody"}, 422, "malformed_request"),
+        ({"lines": "one", "pick_up_at": "noon"}, 422, "malformed_request"),
+        ({"lines": "one", "pick_up_at": "2026-06-01T04:00:00Z"}, 422, "slot_not_offered"),
+        ({"lines": "one", "pick_up_at": "9999-12-31T23:59:59Z"}, 422, "slot_not_offered"),
+        ({"lines": "one", "discount_fen": 1_900}, 422, "unknown_parameter"),
+    ],
+)
+def test_a_bad_order_has_a_stable_code(shop: Shop, body: dict[str, Any], status: int, code: str) -> None:
+    body = dict(body)
+    named = {"large": shop.large.public_id, "medium": shop.size.options.get(name="中杯").public_id}
+    line: dict[str, Any] = {"product": shop.drink.public_id, "quantity": body.pop("quantity", 1)}
+    if options := body.pop("options", None):
+        line["options"] = [named.get(option, option) for option in options]
+    lines = {"one": [line], "all": [line] * 10_000}.get(body["lines"] or "none", [])
+
+    answer = post(f"stores/{shop.store.public_id}/orders", as_customer(shop.customer), {**PLAN, **body, "lines": lines})
+
+    assert error_of(answer) == (status, code)
+    assert not StoreOrder.objects.exists()
+
+
 def test_an_order_is_nobody_elses(shop: Shop) -> None:
     placed = shop.order(shop.quote(), at=NOW)
     stranger = as_customer(factories.customer(shop.counter.brand))
@@ -385,22 +424,6 @@ def test_an_order_is_nobody_elses(shop: Shop) -> None:
     assert error_of(post(f"orders/{order}/cancel", stranger)) == (404, "store_order_not_found")
     assert error_of(get(f"stores/{shop.store.public_id}/orders/board", clerk)) == (404, "store_not_found")
     assert get("orders", stranger).json()["items"] == []
-
-
-def test_four_calls_from_a_voucher_to_a_pick_up_number(shop: Shop) -> None:
-    Store.objects.filter(pk=shop.store.pk).update(latitude="30.208600", longitude="120.212000")
-    voucher, her = today(shop), as_customer(shop.customer)
-    near = {"latitude": 30.2086, "longitude": 120.2169}
-
-    begun = post(f"vouchers/{voucher.public_id}/use", her, near).json()
-    quoted = post(f"stores/{begun['store']}/quotes", her, {"lines": begun["lines"], "use": [voucher.public_id]}).json()
-    uses = [{"voucher": use["voucher"], "serial": use["serial"]} for use in quoted["uses"]]
-    body = {"lines": begun["lines"], "uses": uses, "due_fen": quoted["due_fen"]}
-    placed = post(f"stores/{begun['store']}/orders", her, body).json()
-    order = get(f"orders/{placed['id']}", her).json()
-
-    assert (begun["distance_metres"] // 10, 180 <= begun["ready_in_seconds"] <= 240) == (47, True)
-    assert (order["status"], order["pickup_number"]) == ("confirmed", 100)
 
 
 def test_it_is_used_at_the_nearest_store_that_takes_it_now(shop: Shop) -> None:

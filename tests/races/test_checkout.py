@@ -11,8 +11,8 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from orders.errors import PlanChanged
-from orders.models import StoreOrder
-from orders.services import checkout
+from orders.models import Payment, StoreOrder
+from orders.services import checkout, order_payment
 from orders.services.placing import Placed
 from tests.factories import NOW
 from tests.orders.test_checkout import Shop
@@ -184,6 +184,29 @@ def test_an_order_and_expiry_at_once_have_one_winner(shop: Shop) -> None:
 
         assert (isinstance(ordering, Placed), swept) in [(True, 0), (False, 1)]
         assert taken(voucher) == 1
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_without_the_lock_a_use_expires_and_is_drunk(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    voucher = shop.voucher()
+    quoted = shop.quote()
+    expiring = squeeze(monkeypatch, checkout, "wallet_of", lambda: expiry.expire_due(limit=1, at=voucher.valid_until))
+
+    shop.order(quoted)
+
+    assert expiring.answer() == 1
+    assert taken(voucher) == 2, "gone by itself, and the drink is made"
+
+
+def test_two_devices_that_try_to_pay_again_with_one_key_have_one_attempt(shop: Shop) -> None:
+    for _ in range(4):
+        placed, key = shop.order(shop.quote()), uuid4()
+        asked = {"order_id": placed.order.id, "customer_id": shop.customer.id, "provider": "sandbox"}
+
+        answers: list[Any] = at_once(*[lambda a=asked, k=key: order_payment.new_attempt(**a, request_id=k, at=NOW)] * 2)
+
+        assert sorted(answer.is_repeat for answer in answers) == [False, True]
+        assert Payment.objects.filter(store_order=placed.order).count() == 2
 
 
 def test_the_last_cup_has_one_order(shop: Shop) -> None:

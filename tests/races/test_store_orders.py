@@ -108,6 +108,19 @@ def test_without_the_lock_only_a_constraint_keeps_a_cancelled_order_from_being_m
     assert isinstance(cancelling.answer(), StoreOrder)
 
 
+@pytest.mark.usefixtures("without_locks")
+def test_without_the_lock_only_a_constraint_keeps_a_cancelled_order_from_being_accepted(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = half_paid(counter)
+    cancelling = squeeze(monkeypatch, order_moves, "_lock", lambda: cancel(order))
+
+    with pytest.raises(IntegrityError, match="store_order_ends_when"):
+        move(counter, order, "accept", at=LATER)
+
+    assert isinstance(cancelling.answer(), StoreOrder)
+
+
 def test_two_devices_cancel_once(counter: Counter) -> None:
     for _ in range(6):
         order = half_paid(counter)
@@ -125,7 +138,7 @@ def test_without_the_lock_two_devices_do_not_both_hear_that_it_is_cancelled(
     order = half_paid(counter)
     second = squeeze(monkeypatch, order_moves, "_lock", lambda: cancel(order))
 
-    with pytest.raises(Exception, match="store_order_is_refunded_once"):
+    with pytest.raises(Exception, match="slot_makes_what_it_promised"):
         cancel(order)
 
     assert isinstance(second.answer(), StoreOrder)
