@@ -1,5 +1,6 @@
 """Ordering at a store: what it would cost, the order itself, what became of it, and giving it up."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.utils import timezone
@@ -18,11 +19,12 @@ from config.kernel.api.strict import StrictSerializer, body_of, query_of
 from config.kernel.errors import IdempotencyConflict
 from config.kernel.ids import parse, public
 from orders import errors
-from orders.models import Payment, StoreOrder
+from orders.models import Payment, StoreOrder, StoreOrderLine
 from orders.providers import registry
 from orders.services import checkout, order_moves, order_payment, quoting
 from orders.services.checkout import FreshPlan
 from orders.services.order_payment import order_payment_parameters
+from orders.services.priced_orders import PricedLine
 from orders.services.quoting import CartLine, Quote
 from stores.errors import OptionNotFound, OptionsDoNotFit, ProductNotFound, ProductSoldOut, SlotFull, StoreNotFound
 from stores.models import Option, Product, Store
@@ -148,6 +150,10 @@ class PlacedAnswer(StoreOrderAnswer):
     payment = OrderPayment(allow_null=True, help_text="null where vouchers pay for everything.")
 
 
+# One for all answers: a new one copies every field of it and of what it nests.
+PLACED_ANSWER = PlacedAnswer()
+
+
 NOT_NOW = (
     *(errors.StoreShut, errors.PastCutOff, errors.OrderingPaused, errors.StoreAbsent, StoreNotFound),
     *(voucher_errors.StoreClosedForGood, voucher_errors.StorePaused),
@@ -228,8 +234,9 @@ class StoreOrders(APIView):
         except FreshPlan as changed:
             changed.details["plan"] = shown_quote(changed.fresh, language=_language(request))
             raise
-        answer = {**shown(placed.order), "payment": _payment(placed.order, placed.payment)}
-        return Response(PlacedAnswer(answer).data, status=200 if placed.is_repeat else 201)
+        lines = None if placed.is_repeat else placed.lines
+        answer = {**shown(placed.order, lines), "payment": _payment(placed.order, placed.payment)}
+        return Response(PLACED_ANSWER.to_representation(answer), status=200 if placed.is_repeat else 201)
 
 
 class Orders(APIView):
@@ -363,8 +370,12 @@ def shown_quote(found: Quote, *, language: str) -> dict[str, Any]:
     }
 
 
-def shown(order: StoreOrder) -> dict[str, Any]:
-    """The order with its lines, for whoever may see it."""
+def _stored_lines(order: StoreOrder) -> list[StoreOrderLine]:
+    return sorted(order.lines.all(), key=lambda one: one.position)
+
+
+def shown(order: StoreOrder, lines: Iterable[PricedLine | StoreOrderLine] | None = None) -> dict[str, Any]:
+    """The order with its lines, for whoever may see it; read where they are not at hand."""
     return {
         "id": order.public_id,
         "store": public(Store.PREFIX, order.store_id),
@@ -385,7 +396,7 @@ def shown(order: StoreOrder) -> dict[str, Any]:
                 "off_fen": line.off_fen,
                 "due_fen": line.due_fen,
             }
-            for line in sorted(order.lines.all(), key=lambda one: one.position)
+            for line in (lines if lines is not None else _stored_lines(order))
         ],
     }
 

@@ -24,6 +24,7 @@ from vouchers.services import voucher_locks
 Uses = Sequence[tuple[UUID, int]]
 
 LOCK_REQUEST = "SELECT pg_advisory_xact_lock(%(key)s)"
+FIRST_ANSWER = "SELECT id FROM orders_storeorder WHERE customer_id = %(customer_id)s AND request_id = %(request_id)s"
 
 
 class FreshPlan(PlanChanged):
@@ -66,10 +67,9 @@ def place_order(
     content = _content(store_id, lines, uses, due_fen, pick_up_at)
     with transaction.atomic(durable=True):
         ids = {voucher_id for voucher_id, _ in uses}
-        vouchers = _lock(ids, customer_id, request_id)
-        # Under the locks: two copies of one request may arrive together.
-        if first := _first_answer(customer_id, request_id):
-            return _again(first, content)
+        vouchers, first_id = _lock(ids, customer_id, request_id)
+        if first_id is not None:
+            return _again(StoreOrder.objects.get(pk=first_id), content)
         if len(vouchers) < len(ids) or len(set(uses)) < len(uses):
             raise VoucherNotFound(param="uses")
         cart = quoting.priced_cart(store_id=store_id, brand_id=brand_id, lines=lines, at=at)
@@ -89,13 +89,20 @@ def place_order(
         )
 
 
-def _lock(ids: set[UUID], customer_id: UUID, request_id: UUID) -> set[UUID]:
-    """Copies of one request wait for each other here; a cart without vouchers has nothing else to lock."""
+def _lock(ids: set[UUID], customer_id: UUID, request_id: UUID) -> tuple[set[UUID], UUID | None]:
+    """
+    Her vouchers, and the order that this request has made already.
+
+    Copies of one request wait for each other here (a cart without vouchers has nothing else to lock), so the
+    look for the first answer comes after the locks.
+    """
     key = int.from_bytes(content_hash(customer=customer_id, request=request_id)[:8], signed=True)
     with pipelined() as send:
         send(LOCK_REQUEST, {"key": key})
         locking = voucher_locks.send_lock_of_customer(send, ids, customer_id=customer_id)
-    return {voucher.id for voucher in voucher_locks.vouchers_of(locking.fetchall())}
+        looking = send(FIRST_ANSWER, {"customer_id": customer_id, "request_id": request_id})
+    first = looking.fetchone()
+    return {voucher.id for voucher in voucher_locks.vouchers_of(locking.fetchall())}, first[0] if first else None
 
 
 def _story(owned: Owned) -> Story:
@@ -107,10 +114,6 @@ def _content(store_id: UUID, lines: Sequence[CartLine], uses: Uses, due_fen: int
     asked = [[str(line.product_id), sorted(map(str, line.option_ids)), line.quantity] for line in lines]
     named = sorted([str(voucher_id), serial] for voucher_id, serial in uses)
     return content_hash(store=store_id, lines=asked, uses=named, due_fen=due_fen, pick_up_at=pick_up_at)
-
-
-def _first_answer(customer_id: UUID, request_id: UUID) -> StoreOrder | None:
-    return StoreOrder.objects.filter(customer_id=customer_id, request_id=request_id).first()
 
 
 def _again(first: StoreOrder, content: bytes) -> Placed:

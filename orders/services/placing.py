@@ -20,7 +20,7 @@ from config.kernel.trail import Act, Message, send_trail
 from orders.models import Payment, StoreOrder
 from orders.services import confirming, order_rows, order_slots
 from orders.services.order_moves import told
-from orders.services.priced_orders import PricedOrder
+from orders.services.priced_orders import PricedLine, PricedOrder
 from stores.models import StockReservation
 from stores.queries import StoreNow
 from stores.services import slots, stock
@@ -41,10 +41,14 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The order and the payment that waits for its money; none where nothing is due."""
+    """
+    The order, the payment that waits for its money (none where nothing is due), and the lines as they were written;
+    a repeat's are to be read.
+    """
 
     order: StoreOrder
     payment: Payment | None
+    lines: tuple[PricedLine, ...] = ()
     is_repeat: bool = False
 
 
@@ -85,9 +89,9 @@ def place(
     )
     _reserve(order, priced, store, at=at)
     if order.due_fen:
-        return Placed(order, _await_payment(order, priced, cause, at=at))
+        return Placed(order, _await_payment(order, priced, cause, at=at), priced.lines)
     _confirm_at_once(order, priced, store, vouchers, stories, at=at)
-    return Placed(order, None)
+    return Placed(order, None, priced.lines)
 
 
 def _reserve(order: StoreOrder, priced: PricedOrder, store: StoreNow, *, at: datetime) -> None:

@@ -130,8 +130,8 @@ def best(
         lines=plan_lines(cart.lines), vouchers=vouchers, forced=_public(forced), excluded=_public(excluded)
     )
     uses = [(parse(Voucher.PREFIX, one.voucher_id), one.serial) for one in found.applied]
-    # Priced as checkout will: with these uses alone.
-    alone = exactly(cart, wallet, uses, at=at)
+    # Priced as checkout will: with these uses alone. A plan that is settled is the best of them, too.
+    alone = None if found.settled else exactly(cart, wallet, uses, at=at)
     said = in_words(found.left_out, wallet, store=cart.store, at=at)
     return Quote(cart, found, alone.priced if alone else priced_order(cart, found), tuple(said))
 

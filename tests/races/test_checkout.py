@@ -95,7 +95,7 @@ def test_without_its_lock_a_request_is_refused_because_of_its_own_copy(
 ) -> None:
     monkeypatch.setattr(checkout, "LOCK_REQUEST", "SELECT %(key)s::bigint")
     quoted, key = shop.quote(), uuid4()
-    copy = squeeze(monkeypatch, checkout, "_first_answer", lambda: shop.order(quoted, request_id=key))
+    copy = squeeze(monkeypatch, checkout, "_lock", lambda: shop.order(quoted, request_id=key))
 
     with pytest.raises(IntegrityError, match="store_order_is_placed_once"):
         shop.order(quoted, request_id=key)
