@@ -13,7 +13,7 @@ from config.kernel.api.caller import customer_caller
 from config.kernel.api.schema import errors_of, only
 from config.kernel.api.strict import StrictSerializer, query_of
 from config.kernel.ids import parse
-from orders.api.store_orders import NOT_NOW
+from orders.api.quotes import NOT_NOW
 from orders.services import taking
 from orders.services.quoting import MOST_LINES, MOST_UNITS
 from stores.errors import SlotFull

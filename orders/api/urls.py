@@ -15,10 +15,11 @@ from orders.api.bills import (
 from orders.api.order_board import AcceptOrder, CollectOrder, MakeOrder, OrderBoard, ReadyOrder, RejectOrder
 from orders.api.payments import PaymentAttempts, PaymentNotices
 from orders.api.purchases import PurchaseDetail, PurchaseList
+from orders.api.quotes import Quotes
 from orders.api.refunds import RefundList, VoucherRefunds
 from orders.api.slots import StoreSlots
 from orders.api.statement_exports import OneStatementExport, StatementExportFile, StatementExports, StatementLinesFile
-from orders.api.store_orders import CancelOrder, OneOrder, OrderPayments, Orders, Quotes, StoreOrders
+from orders.api.store_orders import CancelOrder, OneOrder, OrderPayments, Orders, StoreOrders
 from orders.api.surcharges import AskSurcharge, OneSurcharge, StoreSurcharges
 from orders.api.using import UseVoucher
 
