@@ -114,6 +114,27 @@ def grant(
     key, rows = Key(brand_id, request_id, content), Grant.objects.select_related("terms__deal")
     if first := made_before(rows, key):
         return first
+    try:
+        with transaction.atomic(durable=True):
+            made = give(terms=terms, audience=audience, per_customer=per_customer, reason=reason, key=key, by=by, at=at)
+    except IntegrityError:
+        # Two copies of one request may come together; the constraint let one in.
+        if first := made_before(rows, key):
+            return first
+        raise
+    return Made(made, is_new=True)
+
+
+def give(
+    *, terms: DealTerms, audience: Audience, per_customer: int, reason: str, key: Key, by: Caller, at: datetime
+) -> Grant:
+    """
+    ``grant`` as part of another act, inside its transaction: ``key`` is new, or this is an IntegrityError.
+
+    Raises:
+        What ``grant`` raises, but for the conflict.
+    """
+    assert connection.in_atomic_block, "what is given commits with why"
     _check(terms, audience, per_customer, at=at)
     made = Grant(
         terms=terms,
@@ -126,15 +147,8 @@ def grant(
         granted_by_id=by.id,
         **key._asdict(),
     )
-    try:
-        with transaction.atomic(durable=True):
-            _plan(made, audience, by=by, at=at)
-    except IntegrityError:
-        # Two copies of one request may come together; the constraint let one in.
-        if first := made_before(rows, key):
-            return first
-        raise
-    return Made(made, is_new=True)
+    _plan(made, audience, by=by, at=at)
+    return made
 
 
 def reverse(*, grant: Grant, request_id: UUID, by: Caller, at: datetime) -> Made[Grant]:
