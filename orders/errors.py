@@ -374,3 +374,42 @@ class TooManyStatements(Invalid):
     code = "too_many_statements"
     zh = "超过 {most} 条，请缩短日期或选一家门店"
     en = "More than {most} statements; ask for fewer days, or for one store."
+
+
+# --- after-sale cases ------------------------------------------------------------------------------
+
+
+class CaseNotFound(NotFound):
+    code = "case_not_found"
+    zh = "没有这个售后单"
+    en = "There is no such after-sale case."
+
+
+class CaseInvalid(Invalid):
+    code = "case_invalid"
+    zh = "售后单不能这样填：{zh_reason}"
+    en = "An after-sale case cannot be like this: {reason}."
+
+
+class CaseIsDecided(Conflict):
+    code = "case_is_decided"
+    zh = "这个售后单已经处理过了"
+    en = "This case has been decided already: {status}."
+
+
+class CaseNeedsAnother(Conflict):
+    code = "case_needs_another"
+    zh = "自己提交的售后单要由别人审批"
+    en = "Somebody else has to approve a case that you opened."
+
+
+class RefundNotFound(NotFound):
+    code = "refund_not_found"
+    zh = "没有这笔退款"
+    en = "There is no such refund."
+
+
+class RefundNotGivenUp(Conflict):
+    code = "refund_not_given_up"
+    zh = "这笔退款还在自动处理，不用重试"
+    en = "This refund is {status} and still worked on by itself."

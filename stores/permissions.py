@@ -38,6 +38,7 @@ class Permission(StrEnum):
     SELL = "sell"
     GRANT = "grant"
     SERVE_CUSTOMERS = "serve_customers"
+    APPROVE_CASES = "approve_cases"
     VIEW_BOOKS = "view_books"
     VIEW_BILLS = "view_bills"
     RECONCILE = "reconcile"
@@ -77,6 +78,7 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.SELL: HEAD_OFFICE,
     Permission.GRANT: HEAD_OFFICE,
     Permission.SERVE_CUSTOMERS: HEAD_OFFICE | {Role.CUSTOMER_SERVICE},
+    Permission.APPROVE_CASES: HEAD_OFFICE,
     Permission.VIEW_BOOKS: HEAD_OFFICE | {Role.FINANCE, Role.AUDITOR, Role.FRANCHISEE},
     Permission.VIEW_BILLS: frozenset({Role.OWNER, Role.FINANCE, Role.AUDITOR}),
     Permission.RECONCILE: frozenset({Role.OWNER, Role.FINANCE}),

@@ -14,11 +14,12 @@ from config.kernel.api.idempotency import idempotency_key
 from config.kernel.api.pages import PageQuery, page_of, page_schema
 from config.kernel.api.schema import errors_of, only
 from config.kernel.api.strict import query_of
-from config.kernel.errors import IdempotencyConflict
+from config.kernel.errors import IdempotencyConflict, NotAllowed
 from config.kernel.ids import parse, public
 from orders import queries
+from orders.errors import RefundNotFound, RefundNotGivenUp
 from orders.models import Payment, Purchase, Refund, StoreOrder, Surcharge
-from orders.services import refunds
+from orders.services import refund_failures, refunds
 from orders.services.refunds import RefundAnswer
 from stores.errors import BrandNotFound, BrandRequired
 from stores.models import Customer
@@ -115,6 +116,22 @@ class RefundList(APIView):
         )
         rows = queries.refunds_of_brand(brand_id, status=asked.pop("status", None))
         return Response(page_of(rows, by="requested_at", **asked).body(_shown))
+
+
+class RetryRefund(APIView):
+    """POST /api/v1/refunds/{refund}/retry"""
+
+    @extend_schema(
+        operation_id="retry_refund",
+        summary="Send a refund again that was given up",
+        request=None,
+        responses={200: RefundSerializer, **errors_of(RefundNotFound, RefundNotGivenUp, NotAllowed)},
+        auth=only("staffToken", "apiKey"),
+    )
+    def post(self, request: Request, refund: str) -> Response:
+        at, by = timezone.now(), caller(request)
+        found = queries.refund_for_caller(by, refund, permission=Permission.SERVE_CUSTOMERS, at=at)
+        return Response(_shown(refund_failures.retry(refund=found, by=by, at=at)))
 
 
 def _shown_request(answer: RefundAnswer) -> Any:

@@ -12,11 +12,12 @@ from orders.api.bills import (
     ExplainDifference,
     OneBill,
 )
+from orders.api.cases import ApproveCase, Cases, DeclineCase, OneCase
 from orders.api.order_board import AcceptOrder, CollectOrder, MakeOrder, OrderBoard, ReadyOrder, RejectOrder
 from orders.api.payments import PaymentAttempts, PaymentNotices
 from orders.api.purchases import PurchaseDetail, PurchaseList
 from orders.api.quotes import Quotes
-from orders.api.refunds import RefundList, VoucherRefunds
+from orders.api.refunds import RefundList, RetryRefund, VoucherRefunds
 from orders.api.slots import StoreSlots
 from orders.api.statement_exports import OneStatementExport, StatementExportFile, StatementExports, StatementLinesFile
 from orders.api.store_orders import CancelOrder, OneOrder, OrderPayments, Orders, StoreOrders
@@ -29,6 +30,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("purchases/<str:purchase>/payment", PaymentAttempts.as_view()),
     path("payments/<str:provider>/notices", PaymentNotices.as_view()),
     path("after-sale/search", Search.as_view()),
+    path("after-sale/cases", Cases.as_view()),
+    path("after-sale/cases/<str:case>", OneCase.as_view()),
+    path("after-sale/cases/<str:case>/approve", ApproveCase.as_view()),
+    path("after-sale/cases/<str:case>/decline", DeclineCase.as_view()),
     path("after-sale/vouchers/<str:voucher>", DeskTimeline.as_view()),
     path("vouchers/<str:voucher>/timeline", OwnTimeline.as_view()),
     path("vouchers/<str:voucher>/use", UseVoucher.as_view()),
@@ -44,6 +49,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("statement-exports", StatementExports.as_view()),
     path("statement-exports/<str:export>", OneStatementExport.as_view()),
     path("statement-exports/<str:export>/file", StatementExportFile.as_view()),
+    path("refunds/<str:refund>/retry", RetryRefund.as_view()),
     path("redemptions/<str:redemption>/surcharges", AskSurcharge.as_view()),
     path("statements", statements.StatementDays.as_view()),
     path("statements/sums", statements.StatementSums.as_view()),

@@ -1,3 +1,4 @@
+from orders.models.after_sale import AfterSaleCase
 from orders.models.exports import ExportPiece, StatementExport
 from orders.models.ledger import Account, LedgerTransfer
 from orders.models.payments import Payment, PaymentNotice, Refund, RefundRequest
@@ -9,6 +10,7 @@ from orders.models.surcharges import Surcharge
 
 __all__ = [
     "Account",
+    "AfterSaleCase",
     "AppliedVoucher",
     "BillDifference",
     "BillFile",

@@ -59,6 +59,12 @@ SENTENCES: Mapping[str, tuple[str, str]] = MappingProxyType(
             "退款 {amount} 未成功，正在重试",
             "The refund of {amount} has failed so far and is tried again",
         ),
+        "case_opened": ("申请售后：{reason}", "After-sale case: {reason}"),
+        "case_remake": ("售后：免费重做", "Made again for free"),
+        "case_refund": ("售后：退款 {amount}", "{amount} is given back"),
+        "case_compensation": ("售后：补偿一张券", "A voucher was given to make up for it"),
+        "case_explained": ("售后：已说明", "Explained"),
+        "case_declined": ("售后未通过：{reason}", "The case was declined: {reason}"),
         "refund_succeeded": ("退款 {amount} 已到账", "The refund of {amount} was paid out"),
     }
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from config.kernel.ids import public
-from orders.models import Payment, Purchase, Refund, StoreOrder, Surcharge
+from orders.models import AfterSaleCase, Payment, Purchase, Refund, StoreOrder, Surcharge
 from orders.queries.happenings import Happening
 from vouchers.models import Amendment, GrantBatch, Hold, Recall, Redemption, RedemptionRequest, UseEnding, Voucher
 
@@ -21,7 +21,7 @@ def timeline_of(voucher: Voucher) -> list[Happening]:
     """
     Everything that happened to the voucher, oldest first: what its customer and her customer service may both see.
 
-    At most ten statements, however much happened. What happened in one moment stands in the order of cause.
+    At most eleven statements, however much happened. What happened in one moment stands in the order of cause.
     """
     redemptions = list(
         Redemption.objects.filter(voucher_id=voucher.pk)
@@ -37,7 +37,8 @@ def timeline_of(voucher: Voucher) -> list[Happening]:
         *_uses(redemptions),
         *_surcharges(redemptions),
         *_endings(voucher),
-        *_refunds(voucher),
+        *_refunds(voucher, redemptions),
+        *_cases(voucher),
     ]
     return sorted(told, key=lambda happening: happening.at)
 
@@ -126,9 +127,10 @@ def _endings(voucher: Voucher) -> Iterator[Happening]:
             yield Happening(ending.refunding_at, "returned", ending.amount_fen, about)
 
 
-def _refunds(voucher: Voucher) -> Iterator[Happening]:
-    of_voucher = [Refund.Source.VOUCHER, Refund.Source.EXPIRED_VOUCHER]
-    for refund in Refund.objects.filter(source_id=voucher.pk, source_kind__in=of_voucher).order_by("requested_at"):
+def _refunds(voucher: Voucher, redemptions: list[Redemption]) -> Iterator[Happening]:
+    of_voucher = [Refund.Source.VOUCHER, Refund.Source.EXPIRED_VOUCHER, Refund.Source.AFTER_USE]
+    sources = [voucher.pk, *(one.pk for one in redemptions)]
+    for refund in Refund.objects.filter(source_id__in=sources, source_kind__in=of_voucher).order_by("requested_at"):
         about = {"refund": refund.public_id}
         if refund.sent_at is not None:
             yield Happening(refund.sent_at, "refund_sent", refund.amount_fen, about)
@@ -136,3 +138,13 @@ def _refunds(voucher: Voucher) -> Iterator[Happening]:
                 yield Happening(refund.sent_at, "refund_failed", refund.amount_fen, about)
         if refund.succeeded_at is not None:
             yield Happening(refund.succeeded_at, "refund_succeeded", refund.amount_fen, about)
+
+
+def _cases(voucher: Voucher) -> Iterator[Happening]:
+    for case in AfterSaleCase.objects.filter(customer_id=voucher.customer_id, voucher=voucher).order_by("opened_at"):
+        about = {"case": case.public_id, "reason": case.reason}
+        yield Happening(case.opened_at, "case_opened", facts=about)
+        if case.decided_at is not None and case.status == AfterSaleCase.Status.DONE:
+            yield Happening(case.decided_at, f"case_{case.outcome}", case.value_fen, about)
+        elif case.decided_at is not None:
+            yield Happening(case.decided_at, "case_declined", facts={**about, "reason": case.declined_because})

@@ -51,50 +51,80 @@ def refund_after_use(
         AfterUseTooMuch: more than is left of what was paid; says how much.
         IdempotencyConflict: ``request_id`` came before with another amount or fault.
     """
-    assert amount_fen > 0, "the edge refuses less"
     with transaction.atomic(durable=True):
-        redemption = lock(redemption_id, brand_id=brand_id)
-        corrections = Settlement.objects.filter(redemption_id=redemption_id, source_kind=Settlement.Source.AFTER_USE)
-        if first := corrections.filter(request_id=request_id).first():
-            if (-first.paid_fen, first.fault) != (amount_fen, fault):
-                raise IdempotencyConflict(param="Idempotency-Key")
-            return Refund.objects.get(pk=first.pk)
-        line = _settled(redemption, at=at)
-        purchase_id = _bought(redemption.voucher, line)
-        before_fen = given_back(corrections)
-        if amount_fen > (most := line.paid_fen - before_fen):
-            raise AfterUseTooMuch(most_fen=most, param="amount_fen")
-        paid = paid_by([purchase_id])[purchase_id]
-        refund = Refund.objects.create(
-            payment_id=paid.payment_id,
-            purchase_id=purchase_id,
-            customer_id=line.customer_id,
-            source_kind=Refund.Source.AFTER_USE,
-            source_id=redemption_id,
-            amount_fen=amount_fen,
-            due_at=at,
-            requested_at=at,
-        )
-        at_fault = fault if line.entity_id else Fault.BRAND if fault == Fault.STORE else fault
-        told = {"redemption": redemption.public_id, "amount_fen": amount_fen, "fault": fault.value, "reason": reason}
-        audit.record(
-            act="refund.after_use",
-            actor_kind=by.kind,
-            actor_id=by.id,
-            subject_kind="refund",
-            subject_id=refund.pk,
+        return give_back(
             brand_id=brand_id,
-            details=told,
+            redemption_id=redemption_id,
+            amount_fen=amount_fen,
+            fault=fault,
+            reason=reason,
+            request_id=request_id,
+            by=by,
             at=at,
         )
-        taken = take_back(_division(line), _rule(line), before_fen=before_fen, refund_fen=amount_fen, fault=at_fault)
-        settlement_lines.book([_correction(line, refund, taken, fault, request_id, at=at)], at=at)
-        ledger.post(
-            [Posting(LedgerTransfer.Kind.AFTER_USE_REFUND, brand_id, amount_fen, "refund", refund.pk)],
-            at=at,
-        )
-        nudge_after_commit("orders.send_refunds", queue="outside")
-        return refund
+
+
+def give_back(
+    *,
+    brand_id: UUID,
+    redemption_id: UUID,
+    amount_fen: int,
+    fault: Fault,
+    reason: str,
+    request_id: UUID,
+    by: Caller,
+    at: datetime,
+) -> Refund:
+    """
+    ``refund_after_use`` as part of another act, inside its transaction.
+
+    Raises:
+        What ``refund_after_use`` raises.
+    """
+    assert connection.in_atomic_block, "money is given back with the act that decides it"
+    assert amount_fen > 0, "the edge refuses less"
+    redemption = lock(redemption_id, brand_id=brand_id)
+    corrections = Settlement.objects.filter(redemption_id=redemption_id, source_kind=Settlement.Source.AFTER_USE)
+    if first := corrections.filter(request_id=request_id).first():
+        if (-first.paid_fen, first.fault) != (amount_fen, fault):
+            raise IdempotencyConflict(param="Idempotency-Key")
+        return Refund.objects.get(pk=first.pk)
+    line = _settled(redemption, at=at)
+    purchase_id = _bought(redemption.voucher, line)
+    before_fen = given_back(corrections)
+    if amount_fen > (most := line.paid_fen - before_fen):
+        raise AfterUseTooMuch(most_fen=most, param="amount_fen")
+    paid = paid_by([purchase_id])[purchase_id]
+    refund = Refund.objects.create(
+        payment_id=paid.payment_id,
+        purchase_id=purchase_id,
+        customer_id=line.customer_id,
+        source_kind=Refund.Source.AFTER_USE,
+        source_id=redemption_id,
+        amount_fen=amount_fen,
+        due_at=at,
+        requested_at=at,
+    )
+    at_fault = fault if line.entity_id else Fault.BRAND if fault == Fault.STORE else fault
+    told = {"redemption": redemption.public_id, "amount_fen": amount_fen, "fault": fault.value, "reason": reason}
+    audit.record(
+        act="refund.after_use",
+        actor_kind=by.kind,
+        actor_id=by.id,
+        subject_kind="refund",
+        subject_id=refund.pk,
+        brand_id=brand_id,
+        details=told,
+        at=at,
+    )
+    taken = take_back(_division(line), _rule(line), before_fen=before_fen, refund_fen=amount_fen, fault=at_fault)
+    settlement_lines.book([_correction(line, refund, taken, fault, request_id, at=at)], at=at)
+    ledger.post(
+        [Posting(LedgerTransfer.Kind.AFTER_USE_REFUND, brand_id, amount_fen, "refund", refund.pk)],
+        at=at,
+    )
+    nudge_after_commit("orders.send_refunds", queue="outside")
+    return refund
 
 
 def lock(redemption_id: UUID, *, brand_id: UUID) -> Redemption:

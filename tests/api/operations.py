@@ -393,6 +393,21 @@ OPERATIONS: dict[str, Operation] = {
     "refund_voucher": customers(),
     "list_refunds": of(P.SERVE_CUSTOMERS),
     "get_voucher_timeline": customers(),
+    "retry_refund": of(P.SERVE_CUSTOMERS),
+    "open_case": of(
+        P.SERVE_CUSTOMERS,
+        lambda side, store: {
+            "brand": side.brand.public_id,
+            "redemption": side.redemption.public_id,
+            "reason": "做错了",
+            "fault": "store",
+            "outcome": "remake",
+        },
+    ),
+    "list_cases": of(P.SERVE_CUSTOMERS),
+    "get_case": of(P.SERVE_CUSTOMERS),
+    "approve_case": of(P.APPROVE_CASES, kinds=PEOPLE),
+    "decline_case": of(P.APPROVE_CASES, plain(because="已超过时限"), kinds=PEOPLE),
     "search_after_sale": of(P.SERVE_CUSTOMERS),
     "get_after_sale_timeline": of(P.SERVE_CUSTOMERS),
     # reconciliation

@@ -14,10 +14,11 @@ from config.accounts import tokens
 from config.accounts.models import User
 from config.kernel import outbox
 from config.kernel.caller import Caller, CallerKind
-from config.kernel.ids import PublicIdModel
+from config.kernel.ids import PublicIdModel, new_id
 from livestream.models import CommissionPlan
-from orders.models import BillDifference, BillFile, StatementExport, StoreOrder, Surcharge
-from orders.services import surcharges
+from orders.models import AfterSaleCase, BillDifference, BillFile, StatementExport, StoreOrder, Surcharge
+from orders.services import cases, refunds, surcharges
+from orders.services.cases import Complaint
 from orders.services.issuing import issue_paid
 from stores.models import (
     ApiClient,
@@ -170,13 +171,19 @@ class Side:
 
     def _use(self, now: datetime) -> None:
         before = now - timedelta(minutes=1)
-        bought = paid.purchase(offer=self.offer, customer_id=self.customer.id, quantity=3, accepted_at=before)
+        bought = paid.purchase(offer=self.offer, customer_id=self.customer.id, quantity=4, accepted_at=before)
         issue_paid(limit=10, at=before)
-        self.voucher, used, used_there = Voucher.objects.filter(source_id=bought.id).order_by("ordinal")
+        self.voucher, used, used_there, given_back = Voucher.objects.filter(source_id=bought.id).order_by("ordinal")
         self.redemption = self._redeemed(self.store, self.clerk.user, used, now)
         self.other_redemption = self._redeemed(self.other_store, self.other_clerk.user, used_there, now)
         self.surcharge = self._surcharged(self.redemption, self.clerk.user, now)
         self.other_surcharge = self._surcharged(self.other_redemption, self.other_clerk.user, now)
+
+        answer = refunds.request_refund(
+            voucher_id=given_back.id, customer_id=self.customer.id, request_id=uuid4(), at=now
+        )
+        self.refund = answer.request.refund
+        self.case = self._complained(self.redemption, now)
 
         self.order, self.other_order = self._ordered(self.store, now), self._ordered(self.other_store, now)
 
@@ -233,6 +240,12 @@ class Side:
             pay_until=now,
             confirmed_at=now,
         )
+
+    def _complained(self, redemption: Redemption, now: datetime) -> AfterSaleCase:
+        complaint = Complaint(redemption.id, "洒了", AfterSaleCase.Fault.STORE, AfterSaleCase.Outcome.REFUND, 990_000)
+        by = Caller(kind=CallerKind.STAFF, id=new_id())
+        opened = {"may_approve": False, "request_id": uuid4(), "by": by, "at": now}
+        return cases.open_case(brand_id=self.brand.id, complaint=complaint, **opened).row
 
     def _surcharged(self, redemption: Redemption, clerk: User, now: datetime) -> Surcharge:
         return surcharges.record_at_till(
