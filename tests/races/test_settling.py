@@ -62,6 +62,17 @@ def refunding(counter: Counter, used: Redemption, amount_fen: int = 970, **field
     )
 
 
+def come_after(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, meeting: Meeting) -> None:
+    act = getattr(module, name)
+
+    def act_and_come(*args: Any, **named: Any) -> Any:
+        answer = act(*args, **named)
+        meeting.come()
+        return answer
+
+    monkeypatch.setattr(module, name, act_and_come)
+
+
 # --- two workers -----------------------------------------------------------------------------------
 
 
@@ -146,8 +157,9 @@ def test_control_an_undo_that_does_not_look_while_writing_meets_the_constraint(
 def test_a_worker_and_a_refund_settle_a_use_once(
     counter: Counter, used: Redemption, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meet_after(monkeypatch, settling, "lock_due")
-    meet_after(monkeypatch, after_use, "lock")
+    one_place = Meeting()  # of two places each act would wait at its own
+    for module, name in ((settling, "lock_due"), (after_use, "lock")):
+        come_after(monkeypatch, module, name, one_place)
 
     answers = at_once(settle, refunding(counter, used))
     assert not [answer for answer in answers if isinstance(answer, Exception)]
