@@ -413,3 +413,30 @@ class RefundNotGivenUp(Conflict):
     code = "refund_not_given_up"
     zh = "这笔退款还在自动处理，不用重试"
     en = "This refund is {status} and still worked on by itself."
+
+
+# --- payouts ---------------------------------------------------------------------------------------
+
+
+class BankAccountNotFound(NotFound):
+    code = "bank_account_not_found"
+    zh = "这个结算主体还没有收款账户"
+    en = "This entity has no bank account yet."
+
+
+class BankNumberUnreadable(Invalid):
+    code = "bank_number_unreadable"
+    zh = "账号应是 8 到 30 位数字"
+    en = "An account number has 8 to 30 digits."
+
+
+class PayoutBatchNotFound(NotFound):
+    code = "payout_batch_not_found"
+    zh = "没有这个付款批次"
+    en = "There is no such payout batch, or it is not yours."
+
+
+class ResultFileRefused(ListRefused):
+    code = "result_file_refused"
+    zh = "有 {count} 处错误，没有更新任何付款；请按行号修改后重试"
+    en = "{count} problems; no payout was changed. Mend the lines named and send the file again."

@@ -42,6 +42,8 @@ class Permission(StrEnum):
     VIEW_BOOKS = "view_books"
     VIEW_BILLS = "view_bills"
     RECONCILE = "reconcile"
+    VIEW_PAYOUTS = "view_payouts"
+    PAY_OUT = "pay_out"
     EDIT_WEBHOOKS = "edit_webhooks"
     CLOSE_BOOKS = "close_books"
     VIEW_SHARES = "view_shares"
@@ -82,6 +84,8 @@ ROLES: dict[Permission, frozenset[Role]] = {
     Permission.VIEW_BOOKS: HEAD_OFFICE | {Role.FINANCE, Role.AUDITOR, Role.FRANCHISEE},
     Permission.VIEW_BILLS: frozenset({Role.OWNER, Role.FINANCE, Role.AUDITOR}),
     Permission.RECONCILE: frozenset({Role.OWNER, Role.FINANCE}),
+    Permission.VIEW_PAYOUTS: frozenset({Role.OWNER, Role.FINANCE, Role.AUDITOR}),
+    Permission.PAY_OUT: frozenset({Role.OWNER, Role.FINANCE}),
     Permission.EDIT_WEBHOOKS: HEAD_OFFICE,
     Permission.CLOSE_BOOKS: frozenset({Role.OWNER, Role.FINANCE}),
     Permission.VIEW_SHARES: (COUNTER - {Role.CLERK}) | {Role.FINANCE, Role.AUDITOR},
@@ -108,6 +112,7 @@ SCOPES: dict[Permission, frozenset[Scope]] = {
     Permission.SERVE_CUSTOMERS: frozenset({Scope.CUSTOMERS}),
     Permission.VIEW_BOOKS: frozenset({Scope.REPORTS}),
     Permission.VIEW_BILLS: frozenset({Scope.REPORTS}),
+    Permission.VIEW_PAYOUTS: frozenset({Scope.REPORTS}),
     Permission.EDIT_WEBHOOKS: frozenset({Scope.WEBHOOKS}),
     Permission.VIEW_SHARES: frozenset({Scope.REPORTS}),
 }

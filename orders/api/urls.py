@@ -15,6 +15,7 @@ from orders.api.bills import (
 from orders.api.cases import ApproveCase, Cases, DeclineCase, OneCase
 from orders.api.order_board import AcceptOrder, CollectOrder, MakeOrder, OrderBoard, ReadyOrder, RejectOrder
 from orders.api.payments import PaymentAttempts, PaymentNotices
+from orders.api.payouts import Batches, BatchFile, BatchPayouts, BatchResults, EntityBankAccount
 from orders.api.purchases import PurchaseDetail, PurchaseList
 from orders.api.quotes import Quotes
 from orders.api.refunds import RefundList, RetryRefund, VoucherRefunds
@@ -45,6 +46,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("bill-differences/<str:difference>/explanation", ExplainDifference.as_view()),
     path("bill-differences/<str:difference>/booking", BookDifference.as_view()),
     path("day-closes", DayCloses.as_view()),
+    path("entities/<str:entity>/bank-account", EntityBankAccount.as_view()),
+    path("payout-batches", Batches.as_view()),
+    path("payout-batches/<str:batch>/payouts", BatchPayouts.as_view()),
+    path("payout-batches/<str:batch>/file", BatchFile.as_view()),
+    path("payout-batches/<str:batch>/results", BatchResults.as_view()),
     path("statement-lines.csv", StatementLinesFile.as_view()),
     path("statement-exports", StatementExports.as_view()),
     path("statement-exports/<str:export>", OneStatementExport.as_view()),

@@ -129,6 +129,15 @@ INVARIANT = Invariant(
                          ) AS side(kind, fen)
                     WHERE side.fen IS NOT NULL
                     UNION ALL
+                    SELECT payout.brand_id, side.kind, side.fen
+                    FROM {payouts} AS payout,
+                         LATERAL (VALUES
+                            ('entity_payable', CASE WHEN status IN ('pending', 'paid') THEN -amount_fen END),
+                            ('payouts_pending', CASE status WHEN 'pending' THEN amount_fen END),
+                            ('paid_out', CASE status WHEN 'paid' THEN amount_fen END)
+                         ) AS side(kind, fen)
+                    WHERE side.fen IS NOT NULL
+                    UNION ALL
                     SELECT paid.brand_id, side.kind, side.fen
                     FROM {store_orders} AS paid,
                          LATERAL (VALUES

@@ -171,7 +171,7 @@ INVARIANT = Invariant(
             "transfers",
             """
             SELECT transfer.id AS transfer, transfer.kind, transfer.source_kind, transfer.source_id AS source,
-                   coalesce(payment.id, purchase.id, redemption.id, refund.id, surcharge.id, settlement.id,
+                   coalesce(payment.id, purchase.id, redemption.id, refund.id, surcharge.id, settlement.id, payout.id,
                             transfer_of_use.source_id)
                    IS NOT NULL AS has_source
             FROM {transfers} AS transfer
@@ -187,6 +187,8 @@ INVARIANT = Invariant(
                 ON transfer.source_kind = 'surcharge' AND surcharge.id = transfer.source_id
             LEFT JOIN {settlements} AS settlement
                 ON transfer.source_kind = 'settlement' AND settlement.id = transfer.source_id
+            LEFT JOIN {payouts} AS payout
+                ON transfer.source_kind = 'payout' AND payout.id = transfer.source_id
             LEFT JOIN (SELECT lpad(to_hex(id), 32, '0')::uuid AS source_id FROM {endings} AS ending) AS transfer_of_use
                 ON transfer.source_kind = 'use_ending' AND transfer_of_use.source_id = transfer.source_id
             """,

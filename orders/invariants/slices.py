@@ -18,6 +18,7 @@ TABLES = {
     "refunds": "orders_refund",
     "refund_requests": "orders_refundrequest",
     "transfers": "orders_ledgertransfer",
+    "payouts": "orders_payout",
     "allowances": "vouchers_customerallowance",
     "vouchers": "vouchers_voucher",
     "redemptions": "vouchers_redemption",
@@ -72,6 +73,8 @@ NARROWED = {
     " ON whole.surcharge_id = slice_surcharges.id",
     "refund_requests": "SELECT whole.* FROM slice_vouchers JOIN orders_refundrequest whole"
     " ON whole.voucher_id = slice_vouchers.id",
+    # What is paid out is owed for a month: no part of what a few purchases touched, as are its transfers.
+    "payouts": "SELECT whole.* FROM orders_payout whole WHERE false",
     "transfers": "SELECT whole.* FROM slice_sources JOIN orders_ledgertransfer whole"
     " ON whole.source_id = slice_sources.id",
     "allowances": "SELECT whole.* FROM slice_allowances JOIN vouchers_customerallowance whole"

@@ -2,6 +2,7 @@ from orders.models.after_sale import AfterSaleCase
 from orders.models.exports import ExportPiece, StatementExport
 from orders.models.ledger import Account, LedgerTransfer
 from orders.models.payments import Payment, PaymentNotice, Refund, RefundRequest
+from orders.models.payouts import BankAccount, Payout, PayoutBatch
 from orders.models.purchases import Purchase
 from orders.models.reconciliation import BillDifference, BillFile, DayClose
 from orders.models.settlement import CashRule, ClosedStatement, Settlement, SettlementBooks, StoreStatement
@@ -12,6 +13,7 @@ __all__ = [
     "Account",
     "AfterSaleCase",
     "AppliedVoucher",
+    "BankAccount",
     "BillDifference",
     "BillFile",
     "CashRule",
@@ -21,6 +23,8 @@ __all__ = [
     "LedgerTransfer",
     "Payment",
     "PaymentNotice",
+    "Payout",
+    "PayoutBatch",
     "PickupCounter",
     "Purchase",
     "Refund",

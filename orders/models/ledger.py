@@ -34,6 +34,8 @@ class Account(PublicIdModel):
         ENTITY_PAYABLE = "entity_payable"
         PROMOTER_PAYABLE = "promoter_payable"
         AGENCY_PAYABLE = "agency_payable"
+        PAYOUTS_PENDING = "payouts_pending"
+        PAID_OUT = "paid_out"
 
     brand = models.ForeignKey(Brand, models.PROTECT, related_name="accounts")
     kind = models.CharField(max_length=24, choices=Kind)
@@ -82,6 +84,9 @@ class LedgerTransfer(models.Model):
         AGENCY_BACK = "agency_back"
         PLATFORM_FEE = "platform_fee"
         AFTER_USE_REFUND = "after_use_refund"
+        PAYOUT = "payout"
+        PAYOUT_PAID = "payout_paid"
+        PAYOUT_BACK = "payout_back"
 
     id = models.BigAutoField(primary_key=True)
     brand_id = models.UUIDField()

@@ -217,6 +217,24 @@ POSTING_TABLE: Mapping[LedgerTransfer.Kind, PostingRule] = MappingProxyType(
             "refund",
             "money is given back for a use that was drunk and settled",
         ),
+        _KIND.PAYOUT: PostingRule(
+            _ACCOUNT.ENTITY_PAYABLE,
+            _ACCOUNT.PAYOUTS_PENDING,
+            "payout",
+            "what an entity is owed is on its way to its bank",
+        ),
+        _KIND.PAYOUT_PAID: PostingRule(
+            _ACCOUNT.PAYOUTS_PENDING,
+            _ACCOUNT.PAID_OUT,
+            "payout",
+            "the bank paid an entity",
+        ),
+        _KIND.PAYOUT_BACK: PostingRule(
+            _ACCOUNT.PAYOUTS_PENDING,
+            _ACCOUNT.ENTITY_PAYABLE,
+            "payout",
+            "the bank refused a payout: the entity is owed it again",
+        ),
     }
 )
 assert set(POSTING_TABLE) == set(LedgerTransfer.Kind), "every kind of transfer has its rule"

@@ -1,6 +1,7 @@
 """A long list on its way into the database: batch by batch into a temporary table, whatever is wrong with it beside."""
 
 from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
@@ -52,14 +53,20 @@ class Staging(Generic[R]):
                         copy.write_row(self._cells_of(row))
             after_batch()
 
-    def require_no_problem(self, found: Sequence[tuple[int, str, str, str]], *, refusal: type[ListRefused]) -> None:
+    def require_no_problem(
+        self,
+        found: Sequence[tuple[int, str, str, str]],
+        *,
+        refusal: type[ListRefused],
+        codes: type[StrEnum] = Problem,
+    ) -> None:
         """
         Raise ``refusal`` where the reader, or the table in ``found`` (line, code, column, value), had a problem.
 
         Raises:
             ListRefused: ``refusal``, with every line at fault.
         """
-        in_table = [RowProblem(line, Problem(code), column, value) for line, code, column, value in found]
+        in_table = [RowProblem(line, codes(code), column, value) for line, code, column, value in found]
         if problems := sorted([*self._problems, *in_table], key=lambda problem: problem.line):
             count = self._problem_count + len(in_table)
             raise refusal(problems=problems[: self._keep], count=count, rows=self.rows)

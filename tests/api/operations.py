@@ -419,6 +419,14 @@ OPERATIONS: dict[str, Operation] = {
     "book_bill_difference": of(P.RECONCILE, plain(reason="补记")),
     "list_day_closes": of(P.VIEW_BILLS),
     "close_day": of(P.RECONCILE, branded(bill_date="2026-05-31"), lacks="bill_not_found"),
+    # payouts
+    "get_bank_account": of(P.VIEW_PAYOUTS, lacks="bank_account_not_found"),
+    "keep_bank_account": of(P.PAY_OUT, plain(holder="某公司", bank="某银行", number="6222000011112222")),
+    "list_payout_batches": of(P.VIEW_PAYOUTS),
+    "make_payout_batch": of(P.PAY_OUT, branded()),
+    "list_payouts": of(P.VIEW_PAYOUTS),
+    "get_payout_file": of(P.PAY_OUT),
+    "take_payout_results": of(P.PAY_OUT, lambda side, store: "付款编号,结果\n", **CSV),
     # statements
     "get_statement_lines_file": of(P.VIEW_BOOKS),
     "ask_statement_export": of(P.VIEW_BOOKS, branded(since="2026-06-01", until="2026-06-02")),

@@ -16,7 +16,15 @@ from config.kernel import outbox
 from config.kernel.caller import Caller, CallerKind
 from config.kernel.ids import PublicIdModel, new_id
 from livestream.models import CommissionPlan
-from orders.models import AfterSaleCase, BillDifference, BillFile, StatementExport, StoreOrder, Surcharge
+from orders.models import (
+    AfterSaleCase,
+    BillDifference,
+    BillFile,
+    PayoutBatch,
+    StatementExport,
+    StoreOrder,
+    Surcharge,
+)
 from orders.services import cases, refunds, surcharges
 from orders.services.cases import Complaint
 from orders.services.issuing import issue_paid
@@ -188,6 +196,9 @@ class Side:
         self.order, self.other_order = self._ordered(self.store, now), self._ordered(self.other_store, now)
 
         self._bill(now)
+        self.batch = PayoutBatch.objects.create(
+            brand=self.brand, request_id=uuid4(), content_hash=bytes(16), least_fen=1, made_at=now
+        )
         self.export = StatementExport.objects.create(
             brand=self.brand, entity_ids=[self.entity.id], since=now.date(), until=now.date() + timedelta(days=1),
             request_id=uuid4(), content_hash=bytes(16), line_count=0, asked_at=now, due_at=now,

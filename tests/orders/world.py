@@ -31,7 +31,7 @@ from stores.models import Brand, Product, Store
 from stores.services import opening, stock_acts, stock_settling, stock_transfers
 from tests import factories
 from tests.factories import NOW
-from tests.orders import billed, ordering, paid, settled
+from tests.orders import billed, ordering, paid, paying_out, settled
 from tests.stores import stocked
 from tests.vouchers import counters, fake_platform, granted
 from tests.vouchers.counters import Counter
@@ -119,6 +119,7 @@ def build() -> World:
         _pay_again(redeemed)
         leave_trail_of_captures()
     billed.a_closed_day(brand)
+    paying_out.paid_and_refused(brand)
     return World(redeemed=redeemed)
 
 

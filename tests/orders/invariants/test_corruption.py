@@ -176,6 +176,10 @@ CORRUPTIONS = {
     "undone_order_is_refunded_in_full": "DELETE FROM orders_ledgertransfer WHERE kind = 'refund_order'",
     "order_act_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'store_order.ready'",
     "orders_that_ended_have_their_trail": "DELETE FROM kernel_auditentry WHERE act = 'store_order.rejected'",
+    # PO
+    "payout_is_posted_as_far_as_it_has_come": "DELETE FROM orders_ledgertransfer WHERE kind = 'payout_back'",
+    "payout_goes_to_its_own_entity": "UPDATE orders_payout SET brand_id = gen_random_uuid()",
+    "payout_batch_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'payout_batch.made'",
     # RC
     "every_line_is_accounted_for": "UPDATE orders_billfile SET line_count = line_count + 1",
     "every_fact_of_the_day_is_accounted_for": "UPDATE orders_billfile SET known_count = known_count + 1",
