@@ -12,6 +12,7 @@ import django
 django.setup()
 
 from tests.bench import (
+    exporting,
     full,
     granting,
     importing,
@@ -22,6 +23,7 @@ from tests.bench import (
     ordering,
     pipeline,
     plan,
+    reconciling,
     redeeming,
     settling,
     stocking,
@@ -40,6 +42,8 @@ BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], tuple[str, ...]]] = 
     "settling": (settling.settle, ("settle",)),
     "pipeline": (pipeline.pipeline, ("pipeline_per_s",)),
     "importing": (importing.import_rows, ("import_rows",)),
+    "reconciling": (reconciling.reconcile, ("reconcile_s",)),
+    "exporting": (exporting.export, ("statement_export_s", "statement_xlsx_s")),
     "full": (full.full, ("intake_4m_ratio",)),
     "memory": (memory.memory, ("web_mb",)),
     "kill": (kill.kill, ("kill_switch_ms",)),

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import resource
 import sys
 from dataclasses import asdict, dataclass
 
@@ -24,3 +25,8 @@ def machine() -> str:
 def tell(figure: Figure) -> None:
     sys.stdout.write(json.dumps(asdict(figure), ensure_ascii=False) + "\n")
     sys.stdout.flush()
+
+
+def peak_mb() -> float:
+    """The most memory this process ever held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
