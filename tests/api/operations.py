@@ -144,6 +144,18 @@ def counted(quantity: int, **fields: Any) -> Body:
     return lambda side, store: {**units(side, quantity), **fields}
 
 
+QUERIES: dict[str, Callable[[Side], str]] = {
+    "q": lambda side: side.voucher.public_id,
+    "store": lambda side: side.store.public_id,
+    "bill_date": lambda side: "2026-05-31",
+    "since": lambda side: "2026-05-01",
+    "until": lambda side: "2026-05-02",
+    "day": lambda side: "2026-05-01",
+    "paid_fen": lambda side: "990",
+}
+"""What operations require in their query, where it is no row that ``{name}`` in a path could be."""
+
+
 P = Permission
 ENDING = {"kinds": PEOPLE, "at_store": True, "refused": 404, "appoints": Role.CLERK}
 CSV = {"media_type": "text/csv"}

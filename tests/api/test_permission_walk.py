@@ -17,7 +17,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from config.kernel.api.document import document
 from stores.api.authentication import known_keys
-from tests.api.operations import OPERATIONS, Operation, Target
+from tests.api.operations import OPERATIONS, QUERIES, Operation, Target
 from tests.api.world import Side, Someone, World, forgotten
 
 LANE_ALONE = {"watch_live_figures"}
@@ -119,7 +119,7 @@ def call(
     filled = re.sub(r"\{(\w+)\}", lambda found: side.named(found[1], path, is_other=is_other), path)
     named = {name: getattr(side, name).public_id for name in ("brand", "terms") if name in query}
     if "q" in query:
-        named["q"] = side.voucher.public_id
+        named["q"] = QUERIES["q"](side)
     asked = f"?{urlencode(named)}" if named else ""
     body = operation.body(side, side.other_store if is_other else side.store) if operation.body else None
     headers = {**who.headers, "Idempotency-Key": str(uuid4())}

@@ -22,7 +22,7 @@ from stores.api.authentication import known_keys
 from stores.models import ApiClient
 from tests.api import fuzzing
 from tests.api.fuzzing import Fuzz
-from tests.api.operations import OPERATIONS
+from tests.api.operations import OPERATIONS, QUERIES
 from tests.api.world import Someone, World, forgotten
 
 LANE_ALONE = {"watch_live_figures"}
@@ -89,6 +89,8 @@ def say_right(fuzz: Fuzz, name: str, world: World) -> None:
         headers={"Idempotency-Key": str(uuid4())},
         query={
             parameter.name: parameter.definition["schema"]["enum"][0]
+            if "enum" in parameter.definition["schema"]
+            else QUERIES[parameter.name](world.own)
             for parameter in fuzz.operation.query
             if parameter.is_required
         },
