@@ -9,10 +9,12 @@ from django.db import connection, transaction
 
 from config.kernel import audit
 from config.kernel.caller import MACHINE
+from orders.models import AfterSaleCase as Case
 from orders.models import LedgerTransfer, Payment, Purchase, Refund, Surcharge
 from orders.providers.interface import EventKind, NoticeEvent
 from orders.services import (
     after_use,
+    cases,
     month_close,
     notices,
     order_moves,
@@ -23,6 +25,7 @@ from orders.services import (
     settling_cash,
     surcharges,
 )
+from orders.services.cases import Complaint
 from orders.services.issuing import issue_paid
 from orders.services.ledger import Posting, post
 from orders.services.refunds import refund_expired, request_refund
@@ -217,6 +220,9 @@ def _settle(counter: Counter, divided: Purchase) -> None:
             by=MACHINE,
             at=IN_THREE_DAYS,
         )
+    complaint = Complaint(Redemption.objects.get(voucher=kept).pk, "洒了", Case.Fault.STORE, Case.Outcome.REFUND, 100)
+    opened = {"may_approve": True, "request_id": uuid4(), "by": MACHINE, "at": IN_THREE_DAYS}
+    cases.open_case(brand_id=counter.brand.pk, complaint=complaint, **opened)
     month_close.close_month(brand_id=counter.brand.pk, month=date(2026, 6, 1), by=MACHINE, at=IN_JULY)
 
 

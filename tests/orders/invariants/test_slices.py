@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from orders.invariants import auditing, slices
-from orders.models import Payment, Purchase
+from orders.models import LedgerTransfer, Payment, Purchase
 from tests.orders import paid, world
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +51,15 @@ def test_all_that_belongs_to_the_purchases_is_in_the_slice() -> None:
     results = {(r.invariant, r.check): r.rows for r in auditing.look(recent())}
     everything = {(r.invariant, r.check): r.rows for r in auditing.look(slices.whole())}
 
-    assert results.items() <= everything.items(), "in this world everything is recent"
+    missing = {key: everything[key] - rows for key, rows in results.items() if everything[key] != rows}
+    payouts = LedgerTransfer.objects.filter(source_kind="payout").count()
+    # Everything is recent here, but what pays a month out belongs to no few purchases.
+    assert missing == {
+        ("I5", "balances_and_facts"): 2,  # accounts that only payouts touch
+        ("I5", "transfers_and_the_posting_table"): payouts,
+        ("FK", "orders_ledgertransfer.debit_id"): payouts,
+        ("FK", "orders_ledgertransfer.credit_id"): payouts,
+    }
     assert results["I3", "purchases"] == Purchase.objects.count()
 
 
