@@ -1,0 +1,257 @@
+"""The customer's story in a real browser: live room, voucher, cart, pick-up number."""
+
+import gzip
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from config.pages.shop import paying
+from orders.models import Payment, Purchase, StoreOrder
+from orders.services import order_moves
+from tests import factories
+from tests.browser.conftest import serious_problems
+from tests.pages.shop_stand import HANGZHOU, Shop, now, open_shop, take_the_money
+from vouchers.models import Voucher
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HERE = {"latitude": HANGZHOU[0], "longitude": HANGZHOU[1]}
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def opened(visit: Any) -> Open:
+    """``opened(locale="en-GB", width=320)``: a page of a fresh browser on a phone."""
+
+    def open_page(*, width: int = 390, height: int = 844, **options: Any) -> Any:
+        viewport = {"width": width, "height": height}
+        # What fades in is judged when it is there.
+        still = {"permissions": [], "timezone_id": "Asia/Shanghai", "reduced_motion": "reduce"}
+        return visit(**{**still, "viewport": viewport, **options}).page
+
+    return open_page
+
+
+@pytest.fixture
+def shop(transactional_db: None) -> Shop:
+    """Two sizes to choose from, three vouchers on sale, the longest of names among them."""
+    made = open_shop()
+    factories.option_group(made.brand, made.oolong)
+    made.offer("任选中杯单杯券", allotment=2_000)
+    made.offer(
+        "浙江省杭州市滨江区江南大道天街购物中心专享乌龙十次卡", kind="times_card", price_fen=1_234_500, allotment=87
+    )
+    made.offer("满 30 减 8 代金券", allotment=50, terms={"min_spend_fen": 3_000, "refunds_on_expiry": True})
+    return made
+
+
+@pytest.fixture(autouse=True)
+def till(monkeypatch: pytest.MonkeyPatch) -> None:
+    def paid(parameters: dict[str, Any]) -> bool:
+        take_the_money(paying.parse(Payment.PREFIX, parameters["reference"]))
+        return True
+
+    monkeypatch.setattr(paying, "_pay_at_sandbox", paid)
+
+
+def sign_in(page: Any, phone: str = "138 1234 5678") -> None:
+    page.fill("#phone", phone)
+    page.click("main button.is-big")
+    page.wait_for_url("**/code/**")
+    page.fill("#code", page.get_attribute("[data-sandbox-code]", "data-sandbox-code"))
+    page.click("main button.is-big")
+
+
+def overflows(page: Any) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+
+def walk(page: Any, shop: Shop, at_each: Callable[[str], None]) -> StoreOrder:
+    """The whole story, by tapping; ``at_each`` looks at every page on the way."""
+    page.goto(shop.url())
+    at_each("live")
+    page.locator(".offer").first.get_by_role("button").click()
+    page.wait_for_url("**/sign-in/**")
+    at_each("sign_in")
+    sign_in(page)
+    page.wait_for_url(f"**{shop.url()}")
+    page.locator(".offer").first.get_by_role("button").click()
+    page.wait_for_url("**/pay/**")
+    at_each("pay")
+    page.locator("main button.is-big").click()
+    page.wait_for_url("**/purchases/**")
+    at_each("purchase")
+    page.goto(shop.url("wallet/"))
+    at_each("wallet")
+    page.locator(".voucher-card").first.click()
+    page.wait_for_url("**/wallet/vch_*/")
+    at_each("ticket")
+    page.locator("form[data-locate] button").click()  # 1
+    page.wait_for_url("**/cart/")
+    at_each("cart")
+    page.locator(".pay-bar .button").click()  # 2
+    page.wait_for_url("**/confirm/")
+    at_each("confirm")
+    page.locator(".sheet button.is-big").click()  # 3
+    page.wait_for_url(re.compile(r"/(orders|pay)/"))
+    if "/pay/" in page.url:
+        page.locator("main button.is-big").click()  # 4
+        page.wait_for_url("**/orders/**")
+    at_each("order")
+    return StoreOrder.objects.get()
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "en-GB"])
+def test_from_the_live_room_to_a_pick_up_number(opened: Open, shop: Shop, locale: str) -> None:
+    page = opened(locale=locale, geolocation=HERE, permissions=["geolocation"])
+    wrong: list[str] = []
+
+    def look(name: str) -> None:
+        wrong.extend(serious_problems(page))
+        if overflows(page):
+            wrong.append(f"{name} is wider than the phone")
+
+    order = walk(page, shop, look)
+
+    assert wrong == []
+    assert str(order.pickup_number) in page.inner_text(".pickup-number")
+    assert page.locator("html").get_attribute("lang") == ("en" if locale.startswith("en") else "zh-Hans")
+
+
+@pytest.mark.parametrize(("width", "letters"), [(320, "100%"), (390, "200%")])
+def test_nothing_is_wider_than_the_phone(opened: Open, shop: Shop, width: int, letters: str) -> None:
+    page = opened(width=width, height=640, geolocation=HERE, permissions=["geolocation"])
+    wide: list[str] = []
+
+    def look(name: str) -> None:
+        page.evaluate("letters => { document.documentElement.style.fontSize = letters }", letters)
+        if overflows(page):
+            wide.append(name)
+
+    walk(page, shop, look)
+
+    assert wide == []
+
+
+def test_it_is_as_readable_in_the_dark(opened: Open, shop: Shop) -> None:
+    page = opened(color_scheme="dark", geolocation=HERE, permissions=["geolocation"])
+    wrong: list[str] = []
+
+    walk(page, shop, lambda name: wrong.extend(serious_problems(page)))
+
+    assert wrong == []
+
+
+def test_two_fast_taps_buy_once(opened: Open, shop: Shop) -> None:
+    page = opened()
+    page.goto(shop.url("sign-in/"))
+    sign_in(page)
+    page.wait_for_url(f"**{shop.url()}")
+
+    page.locator(".offer").first.get_by_role("button").dblclick()
+    page.wait_for_url("**/pay/**")
+    page.locator("main button.is-big").dblclick()
+    page.wait_for_url("**/purchases/**")
+
+    assert Purchase.objects.count() == 1
+    assert Voucher.objects.count() == 1
+
+
+def test_reload_and_back_in_every_state_are_never_blank_and_never_a_second_order(opened: Open, shop: Shop) -> None:
+    page = opened(geolocation=HERE, permissions=["geolocation"])
+    blank: list[str] = []
+
+    def look(name: str) -> None:
+        page.reload()
+        if len(page.inner_text("main")) < 10:
+            blank.append(name)
+
+    walk(page, shop, look)
+    for _ in range(12):
+        page.go_back()
+        if page.url == "about:blank":
+            break
+        if len(page.inner_text("main")) < 10:
+            blank.append(f"back to {page.url}")
+
+    assert blank == []
+    assert StoreOrder.objects.count() == Purchase.objects.count() == 1
+
+
+def test_the_cart_is_counted_anew_at_every_tap_and_keeps_the_focus(opened: Open, shop: Shop) -> None:
+    shop.vouchers(shop.terms("满 30 减 8 代金券", min_spend_fen=3_000, face_value_fen=800), paid_fen=100)
+    page = opened()
+    page.goto(shop.url("sign-in/"))
+    sign_in(page)
+    page.goto(shop.url("stores/"))
+    page.get_by_role("button", name=re.compile("滨江天街店")).click()
+    page.locator(".menu-row").first.get_by_role("link").click()
+    page.get_by_role("radio", name=re.compile("大杯")).check()
+    page.get_by_role("button", name="加入购物车").click()
+    page.locator(".cart-bar").click()
+    assert "还差 ¥9.00 可用" in page.inner_text("#plan")
+
+    page.locator(".stepper .is-more").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("已为您用上 1 张券").wait_for()
+
+    assert "¥34.00" in page.inner_text(".pay-bar")
+    assert page.evaluate("document.activeElement.id").startswith("more-")
+
+
+def test_a_code_rotates_while_it_is_looked_at(opened: Open, shop: Shop) -> None:
+    [voucher] = shop.vouchers()
+    page = opened()
+    page.clock.install()
+    page.goto(shop.url("sign-in/"))
+    sign_in(page)
+    page.wait_for_url(f"**{shop.url()}")
+    page.goto(shop.url(f"wallet/{voucher.public_id}/"))
+    first = page.inner_html(".qr svg")
+
+    with page.expect_response("**/code/"):
+        page.clock.fast_forward(31_000)
+    page.wait_for_function("first => document.querySelector('.qr svg').innerHTML !== first", arg=first)
+
+
+def test_an_order_that_is_ready_turns_green_by_itself(opened: Open, shop: Shop) -> None:
+    page = opened(geolocation=HERE, permissions=["geolocation"])
+    order = walk(page, shop, lambda name: None)
+    StoreOrder.objects.update(confirmed_at=order.placed_at.replace(year=order.placed_at.year - 1))
+    by = {"store_id": shop.store.id, "by": order_moves.Caller(kind="staff", id=shop._counter.clerk.id)}
+    for move in (order_moves.accept, order_moves.begin_making, order_moves.ready):
+        move(order_id=order.id, at=now(), **by)  # type: ignore[operator]
+
+    page.locator(".pickup-card.is-ready").wait_for()
+
+    assert "可以取了" in page.title()
+    assert "ready.svg" in page.get_attribute("link[rel=icon]", "href")
+
+
+def test_without_a_location_a_store_is_found_by_its_name(opened: Open, shop: Shop) -> None:
+    [voucher] = shop.vouchers()
+    page = opened()
+    page.goto(shop.url("sign-in/"))
+    sign_in(page)
+    page.wait_for_url(f"**{shop.url()}")
+    page.goto(shop.url(f"wallet/{voucher.public_id}/"))
+
+    page.locator("form[data-locate] button").click()
+    page.wait_for_url("**/stores/**")
+    page.get_by_role("button", name=re.compile("西湖文化广场店")).click()
+    page.wait_for_url("**/cart/")
+
+    assert "西湖文化广场店" in page.inner_text(".here-row")
+
+
+def test_a_first_visit_is_light(opened: Open, shop: Shop) -> None:
+    """100 KB and 20 requests are the budget; compressed here, because the tests' server does not."""
+    page, sizes = opened(), []
+    page.on("response", lambda answer: sizes.append((answer.url, len(gzip.compress(answer.body())))))
+
+    page.goto(shop.url(), wait_until="networkidle")
+
+    assert len(sizes) <= 20, [url for url, _ in sizes]
+    assert sum(size for _, size in sizes) <= 100_000, sizes
