@@ -110,7 +110,7 @@ class DifferencesQuery(PageQuery):
     open = serializers.BooleanField(required=False, help_text="Only those that wait, or only those that do not.")
 
 
-class Reason(StrictSerializer):
+class DifferenceReason(StrictSerializer):
     reason = serializers.CharField(max_length=256)
 
 
@@ -231,7 +231,7 @@ class ExplainDifference(APIView):
     @extend_schema(
         operation_id="explain_bill_difference",
         summary="Work a difference off with a reason; the books stay as they are",
-        request=Reason,
+        request=DifferenceReason,
         responses={
             200: DifferenceAnswer,
             **errors_of(NotAllowed, errors.DifferenceClosed, errors.DifferenceNotFound),
@@ -247,7 +247,7 @@ class BookDifference(APIView):
     @extend_schema(
         operation_id="book_bill_difference",
         summary="Book money the provider moved and never told us of: as its notice would have",
-        request=Reason,
+        request=DifferenceReason,
         responses={
             200: DifferenceAnswer,
             **errors_of(NotAllowed, errors.DifferenceClosed, errors.DifferenceNotBookable, errors.DifferenceNotFound),
@@ -265,7 +265,7 @@ def _act(request: Request, difference: str) -> dict[str, Any]:
     if found is None:
         raise errors.DifferenceNotFound
     require_permission(by, Permission.RECONCILE, brand_id=found.brand_id, at=at, missing=errors.DifferenceNotFound)
-    reason = body_of(request, Reason).validated_data["reason"]
+    reason = body_of(request, DifferenceReason).validated_data["reason"]
     return {"brand_id": found.brand_id, "difference_id": found.id, "reason": reason, "by": by, "at": at}
 
 

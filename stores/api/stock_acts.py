@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -163,7 +164,7 @@ class Receipts(APIView):
     def post(self, request: Request, store: str) -> Response:
         """POST /api/v1/stores/{store}/stock/receipts"""
         said = body_of(request, ReceiptBody).validated_data
-        return done(request, store, said, stock_acts.receive_goods, Permission.HANDLE_STOCK)
+        return done(request, idempotency_key(request), store, said, stock_acts.receive_goods, Permission.HANDLE_STOCK)
 
 
 class Waste(APIView):
@@ -177,7 +178,7 @@ class Waste(APIView):
     def post(self, request: Request, store: str) -> Response:
         """POST /api/v1/stores/{store}/stock/waste"""
         said = body_of(request, WasteBody).validated_data
-        return done(request, store, said, stock_acts.throw_away, Permission.HANDLE_STOCK)
+        return done(request, idempotency_key(request), store, said, stock_acts.throw_away, Permission.HANDLE_STOCK)
 
 
 class Counts(APIView):
@@ -191,7 +192,7 @@ class Counts(APIView):
     def post(self, request: Request, store: str) -> Response:
         """POST /api/v1/stores/{store}/stock/counts"""
         said = body_of(request, CountBody).validated_data
-        return done(request, store, said, stock_acts.take_stock, Permission.COUNT_STOCK)
+        return done(request, idempotency_key(request), store, said, stock_acts.take_stock, Permission.COUNT_STOCK)
 
 
 class Acts(APIView):
@@ -232,18 +233,19 @@ class UndoAct(APIView):
         def undo(asked: Asked) -> Made[StockAct]:
             return stock_acts.undo(asked, ids.parse(StockAct.PREFIX, act))
 
-        return done(request, store, {}, undo, Permission.COUNT_STOCK)
+        return done(request, idempotency_key(request), store, {}, undo, Permission.COUNT_STOCK)
 
 
 def done(
     request: Request,
+    key: UUID,
     store: str,
     said: dict[str, Any],
     act: Callable[[Asked], Made[StockAct]],
     permission: Permission,
 ) -> Response:
     """The answer to one act at a store."""
-    by, at, key = caller(request), timezone.now(), idempotency_key(request)
+    by, at = caller(request), timezone.now()
     here = queries.store_for_caller(by, store, permission=permission, at=at)
     lines = [StockLine(ids.parse(Product.PREFIX, line["product"]), line["quantity"]) for line in said.get("lines", [])]
     made = act(Asked(here.id, lines, key, by, at, said.get("reason", "")))

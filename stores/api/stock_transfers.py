@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from config.kernel import ids
 from config.kernel.api.caller import caller
+from config.kernel.api.idempotency import idempotency_key
 from config.kernel.api.pages import PageQuery, page_of, page_schema
 from config.kernel.api.schema import errors_of
 from config.kernel.api.strict import StrictSerializer, body_of, query_of
@@ -97,7 +98,7 @@ class Transfers(APIView):
         def send(asked: Asked) -> Made[StockAct]:
             return stock_transfers.send_goods(asked, ids.parse(Store.PREFIX, said["to"]))
 
-        return done(request, store, said, send, Permission.COUNT_STOCK)
+        return done(request, idempotency_key(request), store, said, send, Permission.COUNT_STOCK)
 
 
 class ReceiveTransfer(APIView):
@@ -119,7 +120,7 @@ class ReceiveTransfer(APIView):
         def receive(asked: Asked) -> Made[StockAct]:
             return stock_transfers.receive_transfer(asked, ids.parse(StockTransfer.PREFIX, transfer))
 
-        return done(request, store, said, receive, Permission.HANDLE_STOCK)
+        return done(request, idempotency_key(request), store, said, receive, Permission.HANDLE_STOCK)
 
 
 def shown(transfer: StockTransfer) -> dict[str, Any]:

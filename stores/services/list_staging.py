@@ -28,13 +28,13 @@ class Staging(Generic[R]):
     """
 
     def __init__(
-        self, *, create: str, copy: str, cells_of: Callable[[R], tuple[Any, ...]], keep: int = PROBLEMS_KEPT
+        self, *, create: str, copy: str, cells_of: Callable[[R], tuple[Any, ...]], keep: int | None = None
     ) -> None:
         assert connection.in_atomic_block, "the table goes with the transaction"
         self.rows = 0
         self._copy = copy
         self._cells_of = cells_of
-        self._keep = keep
+        self._keep = PROBLEMS_KEPT if keep is None else keep
         self._problem_count = 0
         self._problems: list[RowProblem] = []
         with connection.cursor() as cursor:

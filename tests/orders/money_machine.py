@@ -313,14 +313,15 @@ def _month_before(day: date) -> date:
     return (day - timedelta(days=1)).replace(day=1)
 
 
-def run(*, examples: int, steps: int) -> None:
-    """Play so many sequences of so many acts; raises what broke, made as small as it can be."""
+def run(*, examples: int, steps: int, derandomize: bool = False) -> None:
+    """Play so many sequences of so many acts, the same at each run if asked; raises what broke, made small."""
     run_state_machine_as_test(
         MoneyMachine,
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
             deadline=None,
+            derandomize=derandomize,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -274,12 +274,13 @@ def test_of_two_clerks_who_undo_one_asks_the_platform(counter: Counter, platform
         assert Voucher.objects.get(external_id=sold.external_id).uses_left == 1
 
 
-def test_without_the_lock_the_second_undo_breaks(
+def test_without_the_locks_the_second_undo_breaks(
     counter: Counter, platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sold = known(counter, platform)
     redemption_id = redeem(counter, sold).uses[0].redemption_id
     monkeypatch.setattr(voucher_locks, "lock", lambda ids: list(Voucher.objects.filter(id__in=ids)))
+    monkeypatch.setattr(issuer_reversal, "_lock", lambda key: Redemption.objects.select_related("request").get(pk=key))
     platform.lose_requests = 2
     second = squeeze(monkeypatch, issuer_reversal, "_is_being_undone", lambda: undo(counter, redemption_id))
 

@@ -61,9 +61,7 @@ def reverse(*, redemption_id: UUID, operator: User | Caller, request_id: UUID, a
         if asked is None or not stores_for_clerks([(asked.store_id, who)], at):
             raise errors.RedemptionNotFound
         [voucher] = voucher_locks.lock([asked.voucher_id])
-        # Held until the question is written: settling skips it, and leaves what a platform is asked about.
-        held = Redemption.objects.select_for_update(no_key=True, of=("self",)).select_related("request")
-        redemption = held.get(pk=redemption_id)
+        redemption = _lock(redemption_id)
         calls = IssuerCall.objects.filter(redemption_id=redemption_id)
         first = calls.filter(request_id=request_id).first()
         call = first or _write(redemption, voucher, actor_of(who), request_id, at=at)
@@ -74,6 +72,12 @@ def reverse(*, redemption_id: UUID, operator: User | Caller, request_id: UUID, a
         raise errors.RefusedByIssuer(issuer=call.issuer, reason=call.reason, reason_code=call.reason_code)
     redemption = Redemption.objects.select_related("voucher").get(pk=redemption_id)
     return Undoing(redemption, call.decided_at is not None, first is not None)
+
+
+def _lock(redemption_id: UUID) -> Redemption:
+    """Held until the question is written: settling skips it, and leaves what a platform is asked about."""
+    held = Redemption.objects.select_for_update(no_key=True, of=("self",)).select_related("request")
+    return held.get(pk=redemption_id)
 
 
 def _write(redemption: Redemption, voucher: Voucher, actor: Actor, request_id: UUID, *, at: datetime) -> IssuerCall:
