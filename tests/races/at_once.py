@@ -34,6 +34,11 @@ class Company:
         ended = len(self._ended)
         return ended + len({*here} | watch.waiting_for(here)) >= self._size
 
+    def all_stand_before(self, watch: Watch, keeper: int) -> bool:
+        """Whether each of them waits for the keeper of the gate, who is none of them, or has ended."""
+        ended = len(self._ended)
+        return ended + len(watch.waiting_for([keeper])) >= self._size
+
 
 _company = threading.local()
 
@@ -131,7 +136,7 @@ def _gate(company: Company) -> Iterator[None]:
                 own = this_backend()
                 shut.set()
                 until(
-                    lambda: company.nobody_else_can_come(watch, [own]),
+                    lambda: company.all_stand_before(watch, own),
                     otherwise="somebody neither comes to the gate nor ends",
                 )
                 cursor.execute(OPEN)
