@@ -51,7 +51,7 @@ class DayQuery(PageQuery):
 class MonthQuery(PageQuery):
     brand = serializers.CharField(required=False, help_text=BRAND_HELP)
     store = serializers.CharField(required=False, help_text="sto_…")
-    month = serializers.RegexField(r"^\d{4}-(0[1-9]|1[0-2])$", required=False, help_text="2026-11")
+    month = serializers.RegexField(r"^[1-9]\d{3}-(0[1-9]|1[0-2])$", required=False, help_text="2026-11")
 
 
 class CloseBody(StrictSerializer):

@@ -14,7 +14,7 @@ from config.kernel.api.caller import caller_id, staff_caller
 from config.kernel.api.pages import PageQuery, page_of, page_schema
 from config.kernel.api.schema import errors_of, only
 from config.kernel.api.strict import StrictSerializer, body_of, query_of
-from config.kernel.errors import NotAllowed
+from config.kernel.errors import MalformedId, NotAllowed
 from stores import queries
 from stores.api.shown import Nothing, PublicId
 from stores.errors import (
@@ -104,7 +104,7 @@ class StaffList(APIView):
         operation_id="list_staff",
         summary="Who works where you may see it",
         parameters=[StaffQuery],
-        responses={200: page_schema(StaffAnswer), **errors_of(NotAllowed)},
+        responses={200: page_schema(StaffAnswer), **errors_of(NotAllowed, MalformedId)},
         auth=only("staffToken"),
         tags=["staff"],
     )

@@ -84,7 +84,8 @@ def say_right(fuzz: Fuzz, name: str, world: World) -> None:
     operation = OPERATIONS[name]
     case = fuzz.operation.Case(
         path_parameters={
-            parameter.name: parameter.definition["schema"]["enum"][0] for parameter in fuzz.operation.path_parameters
+            parameter.name: parameter.definition["schema"].get("enum", ["p-1"])[0]
+            for parameter in fuzz.operation.path_parameters
         },
         headers={"Idempotency-Key": str(uuid4())},
         query={
