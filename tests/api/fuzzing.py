@@ -22,7 +22,7 @@ from tests.api.world import Side
 
 SEED = 20_261_122
 EXAMPLES = int(os.environ.get("HEXIAO_API_EXAMPLES", "4"))
-"""Of each operation, right and wrong each; .ci/run asks for ten times as many."""
+"""Of each operation, right and wrong each."""
 
 ANSWERS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 NAMED = {
