@@ -44,7 +44,7 @@ class Search(Guessing):
                 self.lowest = self.cut if self.is_proving else math.inf
                 return
             self.cut = math.inf
-        self.is_settled = self.wallet.is_whole
+        self.is_settled = True
 
     def _enter(self, group: str) -> None:
         allowed = [offer for offer in self.wallet.offers if offer.terms.stacking_group in ("", group)]

@@ -9,12 +9,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
-from math import comb
 
 from vouchers.plan.extras import extra_fen
 from vouchers.plan.model import ENTITLEMENTS, Item, Kind, Line, Terms, Use, Voucher
 
-MOST_POOLS = 30
 VoucherUse = tuple[Voucher, Use]
 
 
@@ -35,6 +33,7 @@ class Pool:
     runs: list[tuple[int, int]]  # cost and how many uses have it, the least first
     forced: int
     charge: int
+    cards: list[Voucher] | None = None  # any ``charge`` of these may be opened: all their uses cost the same
 
     def rank(self, place: int) -> tuple[bool, int]:
         """What levels 0 and 1 see of a use."""
@@ -82,7 +81,6 @@ class Wallet:
     offers: list[Offer]
     silent: list[Offer]  # usable here and now, and of no use to this cart
     by_key: dict[int, Offer]
-    is_whole: bool  # whether later levels see every way to choose among cards
     looks: list[tuple[object, ...]]  # of each line: its price and what every package and card here says of it
 
 
@@ -105,7 +103,6 @@ def wallet_of(
         offers=[],
         silent=[],
         by_key={},
-        is_whole=True,
         looks=[],
     )
     held: dict[str, list[Voucher]] = {}
@@ -206,21 +203,16 @@ def _pools(vouchers: list[Voucher], wallet: Wallet, *, shares_its_deal: bool) ->
         yield _pool(vouchers, wallet, charge=0)
         return
     most = min(len(vouchers), len(vouchers) if terms.max_per_order is None else terms.max_per_order)
+    refunds = {use.refund_fen for card in vouchers for use in card.uses}
+    is_plain = len(refunds) == 1 and not any(card.id in wallet.forced for card in vouchers)
+    longest = sorted(vouchers, key=lambda v: (-len(v.uses), v.expires_at, v.id))
     alike: dict[tuple[object, ...], list[Voucher]] = {}
     for card in sorted(vouchers, key=lambda v: (v.expires_at, v.id)):
         look = (card.id in wallet.forced, *sorted(use.refund_fen for use in card.uses))
         alike.setdefault(look, []).append(card)
-    refunds = {use.refund_fen for card in vouchers for use in card.uses}
     for opened in range(most, 0 if shares_its_deal else most - 1, -1):
-        if (
-            len(refunds) == 1
-            and not any(card.id in wallet.forced for card in vouchers)
-            and comb(len(alike) + opened - 1, opened) > MOST_POOLS
-        ):
-            # Too many ways to choose: those with the most uses, which can do whatever others can.
-            longest = sorted(vouchers, key=lambda v: (-len(v.uses), v.expires_at, v.id))
-            yield _pool(longest[:opened], wallet, charge=opened)
-            wallet.is_whole = False
+        if is_plain:
+            yield _pool(longest[:opened], wallet, charge=opened, cards=vouchers)
             continue
         for cards in _prefixes(list(alike.values()), opened):
             yield _pool(cards, wallet, charge=opened)
@@ -248,7 +240,7 @@ def _prefixes(stacks: list[list[Voucher]], n: int) -> Iterator[list[Voucher]]:
             yield stacks[0][:taken] + others
 
 
-def _pool(vouchers: list[Voucher], wallet: Wallet, *, charge: int) -> Pool:
+def _pool(vouchers: list[Voucher], wallet: Wallet, *, charge: int, cards: list[Voucher] | None = None) -> Pool:
     uses: list[tuple[bool, Voucher, Use]] = []
     n_forced = 0
     for voucher in vouchers:
@@ -264,6 +256,7 @@ def _pool(vouchers: list[Voucher], wallet: Wallet, *, charge: int) -> Pool:
         runs=sorted(Counter(costs).items()),
         forced=n_forced,
         charge=charge,
+        cards=cards,
     )
 
 
@@ -286,15 +279,46 @@ def pick(offer: Offer, pool: Pool, n: int, taken_fen: int) -> list[VoucherUse]:
 
 def _pick_of_cards(pool: Pool, n: int) -> list[VoucherUse]:
     """Among uses that are equal up to their expiry: from the fewest cards, of those the smallest ids."""
+    if pool.cards is not None:
+        return _pick_of_any_cards(pool.cards, n, pool.charge)
 
     def rank(place: int) -> tuple[object, ...]:
         return (*pool.rank(place), pool.uses[place][0].expires_at)
 
     first = next(place for place in range(n) if rank(place) == rank(n - 1))
     last = next((place for place in range(n, len(pool.uses)) if rank(place) != rank(n - 1)), len(pool.uses))
-    sure, wanted = pool.uses[:first], n - first
     by_card = [list(uses) for _, uses in groupby(pool.uses[first:last], key=lambda use: use[0].id)]  # in id order
-    opened = {voucher.id for voucher, _ in sure}
+    return pool.uses[:first] + _from_fewest(by_card, n - first, {voucher.id for voucher, _ in pool.uses[:first]})
+
+
+def _pick_of_any_cards(cards: Sequence[Voucher], n: int, most: int) -> list[VoucherUse]:
+    """``n`` uses that cost the same, of ``most`` cards: as many as can be of each expiry in turn, of the fewest."""
+    picked: list[VoucherUse] = []
+    ordered = sorted(cards, key=lambda card: (card.expires_at, card.id))
+    later = sorted([len(card.uses) for card in ordered], reverse=True)
+    for _, group in groupby(ordered, key=lambda card: card.expires_at):
+        alike = list(group)
+        sizes = sorted([len(card.uses) for card in alike], reverse=True)
+        for size in sizes:
+            later.remove(size)
+        wanted, best, opened = n - len(picked), 0, 0
+        for k in range(min(most, len(sizes)) + 1):
+            here = min(wanted, sum(sizes[:k]))
+            if here > best and wanted - here <= sum(later[: most - k]):
+                best, opened = here, k
+        most -= opened
+        if best:
+            by_card = [
+                [(card, use) for use in sorted(card.uses, key=lambda use: (use.refund_fen, use.serial))]
+                for card in alike
+            ]
+            picked += _from_fewest(by_card, best, set())
+    return picked
+
+
+def _from_fewest(by_card: list[list[VoucherUse]], wanted: int, opened: set[str]) -> list[VoucherUse]:
+    """So many uses of cards in the order of their ids: of the fewest that are not opened yet, then the smallest ids."""
+    picked: list[VoucherUse] = []
     fresh = sorted((len(uses) for uses in by_card if uses[0][0].id not in opened), reverse=True)
     from_opened = sum(len(uses) for uses in by_card if uses[0][0].id in opened)
     allowed = next(k for k in range(len(fresh) + 1) if from_opened + sum(fresh[:k]) >= wanted)
@@ -306,10 +330,11 @@ def _pick_of_cards(pool: Pool, n: int) -> list[VoucherUse]:
         if is_fresh and (allowed == 0 or wanted - len(uses) > reach + sum(sizes[: allowed - 1])):
             continue
         taken = min(len(uses), wanted)
-        sure, wanted, allowed = sure + uses[:taken], wanted - taken, allowed - is_fresh
+        picked += uses[:taken]
+        wanted, allowed = wanted - taken, allowed - is_fresh
         if not wanted:
             break
-    return sure
+    return picked
 
 
 def is_entitlement(offer: Offer) -> bool:
