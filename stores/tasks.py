@@ -5,6 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
+from config.accounts import browser_sessions
 from config.kernel import jobs
 from stores.services import customer_sessions, phone_codes, stock_settling, webhook_delivery, webhook_dispatch
 
@@ -41,8 +42,8 @@ def prune_outbox() -> None:
 
 @shared_task(name="stores.forget_sign_ins")
 def forget_sign_ins() -> None:
-    """Codes of yesterday and sessions that are over."""
-    for forget in (phone_codes.forget, customer_sessions.forget):
+    """Codes of yesterday, and sessions that are over: customers' and any browser's."""
+    for forget in (phone_codes.forget, customer_sessions.forget, browser_sessions.forget):
         for _ in range(BATCHES_AT_MOST):
             if not forget(limit=1_000, at=timezone.now()):
                 break

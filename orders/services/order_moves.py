@@ -87,6 +87,20 @@ def collect(*, order_id: UUID, store_id: UUID, by: Caller, at: datetime) -> Stor
     return _move(COLLECT, order_id, store_id, by=by, at=at)
 
 
+def collect_herself(*, order_id: UUID, customer_id: UUID, at: datetime) -> StoreOrder:
+    """
+    READY → COLLECTED, as the customer says; nobody has to tap for her behind a counter.
+
+    Raises:
+        StoreOrderNotFound: not hers.
+        OrderMovedOn: it is not ready, or its end was another one.
+    """
+    with transaction.atomic(durable=True):
+        order = _lock(order_id, customer_id=customer_id)
+        by = Caller(kind=CallerKind.CUSTOMER, id=customer_id, brand_id=order.brand_id)
+        return _moved(COLLECT, order, by=by, at=at)
+
+
 def cancel(*, order_id: UUID, customer_id: UUID, at: datetime) -> StoreOrder:
     """
     CONFIRMED or ACCEPTED → CANCELLED by the customer: vouchers, cups and money back.
@@ -166,23 +180,27 @@ def told(order: StoreOrder) -> dict[str, Any]:
 
 def _move(move: Move, order_id: UUID, store_id: UUID, *, by: Caller, at: datetime) -> StoreOrder:
     with transaction.atomic(durable=True):
-        order = _lock(order_id, store_id=store_id)
-        if order.status == move.target:
-            return order
-        if order.status != move.source:
-            raise OrderMovedOn(status=order.status)
-        if move is MAKE:
-            _check_nobody_may_cancel(order, at=at)
-        order.status = move.target
-        setattr(order, move.column, at)
-        order.save(update_fields=["status", move.column])
-        if move is READY:
-            stock.make(source_kind=StockReservation.Source.STORE_ORDER, source_id=order.id, at=at)
-            if order.redemption_request_id is not None:
-                order_uses.begin_window(request_id=order.redemption_request_id, until=window_end(at))
-            order_slots.make(order)
-        leave(f"store_order.{move.target}", order, by=by, at=at)
+        return _moved(move, _lock(order_id, store_id=store_id), by=by, at=at)
+
+
+def _moved(move: Move, order: StoreOrder, *, by: Caller, at: datetime) -> StoreOrder:
+    """Runs inside the caller's transaction, under the order's lock."""
+    if order.status == move.target:
         return order
+    if order.status != move.source:
+        raise OrderMovedOn(status=order.status)
+    if move is MAKE:
+        _check_nobody_may_cancel(order, at=at)
+    order.status = move.target
+    setattr(order, move.column, at)
+    order.save(update_fields=["status", move.column])
+    if move is READY:
+        stock.make(source_kind=StockReservation.Source.STORE_ORDER, source_id=order.id, at=at)
+        if order.redemption_request_id is not None:
+            order_uses.begin_window(request_id=order.redemption_request_id, until=window_end(at))
+        order_slots.make(order)
+    leave(f"store_order.{move.target}", order, by=by, at=at)
+    return order
 
 
 def _check_nobody_may_cancel(order: StoreOrder, *, at: datetime) -> None:

@@ -75,6 +75,33 @@ def test_an_order_with_nothing_due_is_confirmed_at_once_and_redeems_its_uses(cou
     assert {"orders.confirmed", "vouchers.redeemed"} <= topics
 
 
+@pytest.mark.parametrize("acts", [(), ("accept",), ("accept", "begin_making")])
+def test_only_what_is_ready_can_be_collected_by_herself(counter: Counter, acts: tuple[str, ...]) -> None:
+    order = move(counter, confirmed(counter, voucher=counter.voucher()), *acts, at=NOW + MINUTE)
+
+    with pytest.raises(OrderMovedOn):
+        order_moves.collect_herself(order_id=order.id, customer_id=order.customer_id, at=NOW + 2 * MINUTE)
+
+    assert status_of(order) == order.status
+
+
+def test_she_collects_it_herself_once_and_nobody_else_does(counter: Counter) -> None:
+    order = confirmed(counter, voucher=counter.voucher())
+    move(counter, order, "accept", "begin_making", "ready", at=NOW + MINUTE)
+    later = NOW + 2 * MINUTE
+    with pytest.raises(StoreOrderNotFound):
+        order_moves.collect_herself(order_id=order.id, customer_id=factories.customer(counter.brand).id, at=later)
+
+    for minutes in (0, 1):
+        order = order_moves.collect_herself(
+            order_id=order.id, customer_id=order.customer_id, at=later + minutes * MINUTE
+        )
+
+    assert (order.status, order.collected_at) == ("collected", later)
+    [told] = AuditEntry.objects.filter(act="store_order.collected")
+    assert (told.actor_kind, told.actor_id) == ("customer", order.customer_id)
+
+
 def test_numbers_are_the_stores_and_the_days(counter: Counter) -> None:
     tomorrow = NOW + timedelta(days=1)
     other = counters.counter(brand=counter.brand)

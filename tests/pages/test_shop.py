@@ -1,6 +1,7 @@
 """The shop's pages over HTTP: what each state shows, and that nothing happens twice."""
 
 import re
+from datetime import datetime
 from html import unescape
 from typing import Any
 from uuid import uuid4
@@ -12,7 +13,7 @@ from config.pages.shop import paying
 from orders.models import Payment, Purchase, RefundRequest, StoreOrder
 from orders.services import order_moves
 from stores.messengers import registry
-from stores.models import Customer, CustomerSession, Option, StoreProduct
+from stores.models import Customer, CustomerSession, Option, OrderingRule, PickupSlot, StoreProduct
 from tests import factories
 from tests.pages.shop_stand import PHONE, Shop, now, open_shop, sign_in, take_the_money
 from vouchers.models import Offer, Voucher
@@ -614,6 +615,73 @@ def test_cancelling_gives_everything_back_and_a_second_tap_is_harmless(shop: Sho
     assert "¥ 12.00" in page
     voucher.refresh_from_db()
     assert voucher.status == "issued"
+
+
+def test_a_slot_is_picked_on_the_sheet_and_the_order_is_booked_for_it(shop: Shop) -> None:
+    shop.vouchers()
+    shop.choose_store()
+    shop.pick()
+    offered = re.findall(r'<option value="([^"]+)"', shop.client.get(shop.url("confirm/")).text)
+
+    shop.client.post(shop.url("confirm/slot/"), {"pick_up_at": offered[3]})
+    sheet = shop.client.get(shop.url("confirm/"))
+    done = shop.client.post(shop.url("confirm/"), {"key": hidden(sheet, "key"), "wanted": hidden(sheet, "wanted")})
+
+    assert f'<option value="{offered[3]}" selected>' in sheet.text
+    order = StoreOrder.objects.get()
+    assert order.pick_up_at == order.slot_at == datetime.fromisoformat(offered[3])
+    assert "预约" in text_of(shop.client.get(done["Location"]))
+
+
+@pytest.mark.parametrize("rubbish", ["", "tomorrow", "2026-01-01T10:00", "2020-01-01T10:00:00+08:00", "😀"])
+def test_a_time_that_cannot_be_had_is_as_soon_as_possible(shop: Shop, rubbish: str) -> None:
+    shop.choose_store()
+    shop.pick()
+
+    answer = shop.client.post(shop.url("confirm/slot/"), {"pick_up_at": rubbish})
+    sheet = shop.client.get(answer["Location"])
+
+    assert sheet.status_code == 200
+    assert "selected" not in sheet.text
+    assert ("改为尽快取" in text_of(sheet)) == rubbish.startswith("2020")
+
+
+def test_a_slot_that_filled_up_meanwhile_is_asked_about_again_and_orders_nothing(shop: Shop) -> None:
+    shop.choose_store()
+    shop.pick()
+    starts = re.findall(r'<option value="([^"]+)"', shop.client.get(shop.url("confirm/")).text)[3]
+    shop.client.post(shop.url("confirm/slot/"), {"pick_up_at": starts})
+    sheet = shop.client.get(shop.url("confirm/"))
+    OrderingRule.objects.update_or_create(store=shop.store, defaults={"cups_per_slot": 1, "cut_off_minutes": 0})
+    PickupSlot.objects.create(store=shop.store, starts_at=datetime.fromisoformat(starts), cups=1, made=0)
+
+    answer = shop.client.post(shop.url("confirm/"), {"key": hidden(sheet, "key"), "wanted": hidden(sheet, "wanted")})
+
+    assert answer["Location"] == shop.url("confirm/")
+    assert not StoreOrder.objects.exists()
+    assert starts not in shop.client.get(answer["Location"]).text
+
+
+def test_she_says_that_she_has_it_and_is_shown_the_way_until_then(shop: Shop) -> None:
+    _, till = placed(shop)
+    order = StoreOrder.objects.get()
+    page = shop.url(f"orders/{order.public_id}/")
+    shop.client.post(till)
+    assert "uri.amap.com/marker?position=120.2135" in shop.client.get(page).text
+    early = shop.client.post(f"{page}collected/")
+    assert "order_moved_on" not in text_of(shop.client.get(early["Location"]))
+    StoreOrder.objects.update(status="ready", accepted_at=now(), making_at=now(), ready_at=now())
+
+    assert "我取到了" in text_of(shop.client.get(page))
+    for _ in range(2):
+        shop.client.post(f"{page}collected/")
+
+    order.refresh_from_db()
+    assert order.status == "collected"
+    gone = shop.client.get(page)
+    assert "已取餐" in text_of(gone)
+    assert "uri.amap.com" not in gone.text
+    assert Client().post(f"{page}collected/").status_code == 303, "a stranger is asked to sign in"
 
 
 # --- looks ---------------------------------------------------------------------------------------

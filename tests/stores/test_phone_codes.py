@@ -1,9 +1,11 @@
 """A code sent to the phone signs its customer in: once, for five minutes, five wrong tries, ten codes a day."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 
 from config.kernel.errors import DomainError, TooManyRequests
@@ -259,8 +261,14 @@ def test_yesterdays_codes_and_sessions_that_are_over_are_forgotten(brand: Brand)
         PhoneCode.objects.update(sent_at=long_ago, expires_at=long_ago + MINUTE)
         CustomerSession.objects.update(began_at=long_ago, expires_at=long_ago + MINUTE)
 
+    over, on = SessionStore(), SessionStore()
+    over.set_expiry(datetime(2020, 1, 1, tzinfo=UTC))
+    over.save()
+    on.save()
+
     tasks.forget_sign_ins()
 
+    assert list(Session.objects.values_list("pk", flat=True)) == [on.session_key]
     assert not PhoneCode.objects.exists()
     assert not CustomerSession.objects.exists()
     assert Customer.objects.count() == 1

@@ -163,6 +163,7 @@ WORDS: Catalogue = {
     "board.status.new": ("新订单", "New"),
     "board.status.making": ("制作中", "Making"),
     "board.status.ready": ("可以取了", "Ready"),
+    "board.booked": ("预约取餐", "Booked for"),
     "board.none": ("没有", "None"),
     "board.stale": ("订单没有更新，正在重连", "Orders are not up to date. Connecting again."),
     "board.nobody_accepts": ("还没人接单", "Nobody has accepted"),

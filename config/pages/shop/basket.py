@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from config.kernel.ids import parse, public
@@ -29,12 +30,16 @@ class Line:
 
 @dataclass
 class Basket:
-    """``use`` are vouchers she wants in, ``leave`` those she wants left out; ``key`` is good for one order."""
+    """
+    ``use`` are vouchers she wants in, ``leave`` those she wants left out; ``pick_up_at`` is None for as soon
+    as possible; ``key`` is good for one order.
+    """
 
     store_id: UUID | None = None
     lines: list[Line] = field(default_factory=list)
     use: list[UUID] = field(default_factory=list)
     leave: list[UUID] = field(default_factory=list)
+    pick_up_at: datetime | None = None
     key: str = field(default_factory=lambda: str(uuid4()))
 
     @property
@@ -75,6 +80,7 @@ def basket_of(visit: Visit) -> Basket:
         ],
         use=[parse(Voucher.PREFIX, one) for one in kept["use"]],
         leave=[parse(Voucher.PREFIX, one) for one in kept["leave"]],
+        pick_up_at=datetime.fromisoformat(kept["pick_up_at"]) if kept.get("pick_up_at") else None,
         key=kept["key"],
     )
 
@@ -93,6 +99,7 @@ def keep(visit: Visit, basket: Basket) -> None:
         ],
         "use": [public(Voucher.PREFIX, one) for one in basket.use],
         "leave": [public(Voucher.PREFIX, one) for one in basket.leave],
+        "pick_up_at": basket.pick_up_at.isoformat() if basket.pick_up_at else "",
         "key": basket.key,
     }
 

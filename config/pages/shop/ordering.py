@@ -1,34 +1,28 @@
-"""From a voucher or a menu to a pick-up number: use it, the menu, the cart with its plan, the sheet that asks once."""
+"""From a voucher or a menu to a cart: use it, the menu, the cart with its plan."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-import msgspec
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from config.kernel.errors import DomainError, IdempotencyConflict
-from config.kernel.ids import parse, public
+from config.kernel.errors import DomainError
+from config.kernel.ids import parse
 from config.pages.design.words import say
-from config.pages.shop.basket import Basket, Line, basket_of, empty, keep, keep_place, place_of
+from config.pages.shop.basket import Basket, Line, basket_of, keep, keep_place, place_of
 from config.pages.shop.explaining import Explained, explain
-from config.pages.shop.frame import Visit, for_customers, key_of, open_to_all
-from config.pages.shop.places import Shown, shown, store_of
-from config.pages.shop.sketch import Sketch, sketch_of
-from orders.errors import NoStoreTakesItNow
-from orders.providers import registry
-from orders.services import checkout, quoting, using
-from orders.services.checkout import FreshPlan
-from orders.services.quoting import CartLine, Quote
-from stores.models import Option, Product, Store
+from config.pages.shop.frame import Visit, for_customers, open_to_all
+from config.pages.shop.places import shown, store_of
+from orders.errors import NoStoreTakesItNow, SlotNotOffered
+from orders.services import quoting, using
+from orders.services.quoting import Cart, Quote
+from orders.services.taking import PickUp
+from stores.errors import SlotFull
+from stores.models import Option, Store
 from stores.queries import Chosen, Menu, MenuOption, MenuProduct, menu_of
-from vouchers.errors import VoucherNotFound
 from vouchers.models import Voucher
 from vouchers.queries.plannable import wallet_of
-
-LARGEST_ORDER = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -61,15 +55,6 @@ class Counted:
     plan: Explained | None
     refusal: DomainError | None
     ready_at: datetime | None = None
-
-
-class Wanted(msgspec.Struct, forbid_unknown_fields=True):
-    """What the sheet showed: lines are (prd_, [opt_], quantity), uses (vch_, serial)."""
-
-    store: str
-    lines: list[tuple[str, list[str], int]]
-    uses: list[tuple[str, int]]
-    due_fen: int
 
 
 @require_POST
@@ -136,7 +121,7 @@ def product(visit: Visit, product: str) -> HttpResponse:
 @require_safe
 @for_customers
 def cart(visit: Visit) -> HttpResponse:
-    return visit.page("cart.html", _cart_context(visit))
+    return visit.page("cart.html", cart_context(visit))
 
 
 @require_POST
@@ -159,30 +144,11 @@ def edit_cart(visit: Visit) -> HttpResponse:
     if "clear" in form:
         basket.lines = []
     keep(visit, basket)
-    return visit.page("cart.html", _cart_context(visit)) if visit.is_htmx else visit.go("cart")
+    return visit.page("cart.html", cart_context(visit)) if visit.is_htmx else visit.go("cart")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@for_customers
-def confirm(visit: Visit) -> HttpResponse:
-    """在这家店取？ Everything once more, and one button."""
-    if visit.request.method == "POST":
-        return _order(visit)
-    context = _cart_context(visit)
-    counted: Counted = context["counted"]
-    if counted.quote is None:
-        return visit.go("cart")
-    here: Shown = context["here"]
-    context |= {
-        "sketch": _sketch(visit, here.store),
-        "asks_again": here.is_far and "far" in visit.request.GET,
-        "wanted": _wanted(here.store, counted.quote),
-        "key": context["basket"].key,
-    }
-    return visit.page("confirm.html", context)
-
-
-def _cart_context(visit: Visit) -> dict[str, Any]:
+def cart_context(visit: Visit) -> dict[str, Any]:
+    """The cart as it would be ordered now; a time that cannot be had any more is given up and said so."""
     basket = basket_of(visit)
     store = store_of(visit, basket.store_id)
     counted = _counted(visit, basket, store)
@@ -198,7 +164,7 @@ def _counted(visit: Visit, basket: Basket, store: Store | None) -> Counted:
     forced, excluded = ({one for one in wished if one in wallet} for wished in (basket.use, basket.leave))
     try:
         priced = quoting.priced_cart(store_id=store.id, brand_id=visit.brand.id, lines=basket.wanted, at=visit.at)
-        pick_up = quoting.planned(priced, None, at=visit.at)
+        pick_up = _planned(visit, basket, priced)
     except DomainError as refusal:
         lines = _lines_one_by_one(visit, basket, menu_of(store, at=visit.at))
         is_a_lines = any(line.refusal for line in lines)
@@ -211,6 +177,19 @@ def _counted(visit: Visit, basket: Basket, store: Store | None) -> Counted:
         for line, (chosen, _), of in zip(basket.lines, priced.lines, quote.priced.lines, strict=True)
     ]
     return Counted(lines, quote, plan, None, pick_up.ready_at)
+
+
+def _planned(visit: Visit, basket: Basket, priced: Cart) -> PickUp:
+    """When she wants it or, where that cannot be had any more, as soon as possible."""
+    try:
+        return quoting.planned(priced, basket.pick_up_at, at=visit.at)
+    except (SlotNotOffered, SlotFull):
+        if basket.pick_up_at is None:
+            raise
+        basket.pick_up_at = None
+        keep(visit, basket)
+        visit.tell(say("confirm.slot_gone", visit.language), "wait")
+        return quoting.planned(priced, None, at=visit.at)
 
 
 def _lines_one_by_one(visit: Visit, basket: Basket, offered: Menu) -> list[ShownLine]:
@@ -249,72 +228,3 @@ def _add(visit: Visit, basket: Basket, offered: Menu, product: MenuProduct) -> H
     basket.add(product.product_id, options, max(1, min(quantity, quoting.MOST_UNITS)))
     keep(visit, basket)
     return visit.go("menu")
-
-
-def _wanted(store: Store, quote: Quote) -> str:
-    wanted = Wanted(
-        store=store.public_id,
-        lines=[
-            (public(Product.PREFIX, line.product_id), [one["option"] for one in line.options], line.quantity)
-            for line in quote.priced.lines
-        ],
-        uses=[(public(Voucher.PREFIX, use.voucher_id), use.serial) for use in quote.priced.uses],
-        due_fen=quote.priced.due_fen,
-    )
-    return msgspec.json.encode(wanted).decode()
-
-
-def _order(visit: Visit) -> HttpResponse:
-    """
-    Place exactly what the sheet showed. The cart's key makes it one order, however often it is sent: twice
-    by a nervous finger, again after a lost answer, or by a step back.
-    """
-    form = visit.request.POST
-    try:
-        wanted = msgspec.json.decode(form.get("wanted", "")[:LARGEST_ORDER], type=Wanted)
-    except msgspec.MsgspecError:
-        raise Http404 from None
-    try:
-        placed = checkout.place_order(
-            store_id=parse(Store.PREFIX, wanted.store),
-            brand_id=visit.brand.id,
-            customer_id=visit.customer_id,
-            lines=[_line(*line) for line in wanted.lines],
-            uses=[(parse(Voucher.PREFIX, voucher), serial) for voucher, serial in wanted.uses],
-            due_fen=wanted.due_fen,
-            provider=registry.DEFAULT,
-            request_id=key_of(visit.request),
-            at=visit.at,
-        )
-    except FreshPlan as changed:
-        now = changed.fresh.priced.due_fen
-        then, fresh = f"{wanted.due_fen / 100:.2f}", f"{now / 100:.2f}"
-        visit.tell(say("confirm.changed", visit.language, then=then, now=fresh), "wait")
-        return visit.go("confirm")
-    except IdempotencyConflict:
-        visit.tell(say("confirm.ordered_already", visit.language), "wait")
-        return visit.go("orders")
-    except VoucherNotFound:
-        visit.tell(say("confirm.voucher_gone", visit.language), "wait")
-        return visit.go("cart")
-    except DomainError as refusal:
-        visit.tell_refusal(refusal)
-        return visit.go("cart")
-    basket = basket_of(visit)
-    if basket.key == form.get("key"):
-        empty(visit, basket)
-    if placed.payment is not None and placed.order.status == placed.order.Status.PLACED:
-        return visit.go("pay", placed.payment.public_id)
-    return visit.go("order", placed.order.public_id)
-
-
-def _line(product: str, options: list[str], quantity: int) -> CartLine:
-    answers: tuple[UUID, ...] = tuple(parse(Option.PREFIX, one) for one in options)
-    return CartLine(parse(Product.PREFIX, product), answers, quantity)
-
-
-def _sketch(visit: Visit, store: Store) -> Sketch | None:
-    place = place_of(visit)
-    if place is None or store.latitude is None or store.longitude is None:
-        return None
-    return sketch_of(place, (float(store.latitude), float(store.longitude)))

@@ -12,12 +12,13 @@ from config.kernel.errors import DomainError
 from config.kernel.ids import parse
 from config.pages.design.words import say
 from config.pages.shop.frame import Visit, for_customers
-from config.pages.shop.places import Shown, shown
+from config.pages.shop.places import Shown, shown, way_to
 from orders.errors import StoreOrderNotFound
 from orders.models import AppliedVoucher, Payment, StoreOrder
 from orders.services import order_moves
 from orders.services.order_moves import CANCELLABLE
 from stores.models import Store
+from stores.pick_up import SLOT
 
 Status = StoreOrder.Status
 GOING_ON = (Status.CONFIRMED, Status.ACCEPTED, Status.MAKING, Status.READY)
@@ -63,7 +64,11 @@ def order(visit: Visit, order: str) -> HttpResponse:
         "is_ready": found.status == Status.READY,
         "ended_badly": found.status in ENDED_BADLY,
         "can_cancel": found.status in CANCELLABLE,
-        "ready_about": _ready_about(found),
+        "ready_about": _clock(found, found.expected_at),
+        "pick_up": f"{_clock(found, found.pick_up_at)}–{_clock(found, found.pick_up_at + SLOT)}"
+        if found.pick_up_at
+        else "",
+        "way": way_to(store) if found.status in (Status.PLACED, *GOING_ON) else "",
         "goes_on": found.status in (Status.PLACED, *GOING_ON),
         "asks_again": f"{visit.request.path}{'?paid' if is_paying else ''}",
     }
@@ -81,6 +86,18 @@ def cancel(visit: Visit, order: str) -> HttpResponse:
         visit.tell_refusal(refusal)
     else:
         visit.tell(say("order.cancelled.told", visit.language), "done")
+    return visit.go("order", found.public_id)
+
+
+@require_POST
+@for_customers
+def collected(visit: Visit, order: str) -> HttpResponse:
+    """我取到了. A second tap, or the clerk's own, finds it collected."""
+    found = _mine(visit, order)
+    try:
+        order_moves.collect_herself(order_id=found.id, customer_id=visit.customer_id, at=visit.at)
+    except DomainError as refusal:
+        visit.tell_refusal(refusal)
     return visit.go("order", found.public_id)
 
 
@@ -109,6 +126,5 @@ def _steps(order: StoreOrder) -> Sequence[Step]:
     return [Step(key, at, bool(reached) and key == reached[-1]) for key, at in times]
 
 
-def _ready_about(order: StoreOrder) -> str:
-    """When she was told that it would be ready, as she placed it."""
-    return order.expected_at.astimezone(ZoneInfo(order.store.zone)).strftime("%H:%M")
+def _clock(order: StoreOrder, at: datetime) -> str:
+    return at.astimezone(ZoneInfo(order.store.zone)).strftime("%H:%M")

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
 from config.kernel.errors import DomainError
@@ -28,6 +29,7 @@ from vouchers.queries.wallet import showable
 
 MOST_SHOWN = 30
 FAR_METRES = 2_000
+MAPS = "https://uri.amap.com/marker"
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,23 @@ def shown(visit: Visit, store: Store) -> Shown:
     if place is not None and store.latitude is not None and store.longitude is not None:
         metres = _metres(place, (float(store.latitude), float(store.longitude)))
     return _shown(store, metres, at=visit.at)
+
+
+def way_to(store: Store) -> str:
+    """
+    Where a tap on 看路线 leads: the customer's own map app, or its page; empty where the place is not known.
+
+    Nothing is loaded from there, and it hears of nobody before she taps.
+    """
+    if store.latitude is None or store.longitude is None:
+        return ""
+    asked = {
+        "position": f"{store.longitude},{store.latitude}",
+        "name": store.name,
+        "coordinate": "wgs84",
+        "callnative": "1",
+    }
+    return f"{MAPS}?{urlencode(asked)}"
 
 
 def _near(visit: Visit, found: QuerySet[Store]) -> Sequence[Shown]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from config.pages.shop import live, looks, ordering, orders, paying, places, signing_in, wallet
+from config.pages.shop import confirming, live, looks, ordering, orders, paying, places, signing_in, wallet
 
 app_name = "shop"
 urlpatterns = [
@@ -29,10 +29,12 @@ urlpatterns = [
     path("menu/<str:product>/", ordering.product, name="product"),
     path("cart/", ordering.cart, name="cart"),
     path("cart/edit/", ordering.edit_cart, name="edit_cart"),
-    path("confirm/", ordering.confirm, name="confirm"),
+    path("confirm/", confirming.confirm, name="confirm"),
+    path("confirm/slot/", confirming.choose_slot, name="choose_slot"),
     path("orders/", orders.orders, name="orders"),
     path("orders/<str:order>/", orders.order, name="order"),
     path("orders/<str:order>/cancel/", orders.cancel, name="cancel"),
+    path("orders/<str:order>/collected/", orders.collected, name="collected"),
     path("theme.<str:name>.css", looks.theme, name="theme"),
     path("pictures/<str:name>.webp", looks.picture, name="picture"),
 ]

@@ -129,7 +129,7 @@ async function startCamera(place) {
 function found(place, text) {
   stopCamera();
   place.classList.add("has-read");
-  navigator.vibrate?.(20);
+  shake(20);
   scanned(text);
 }
 
@@ -187,8 +187,13 @@ function sayWhetherThereIsSound() {
   if (place) place.hidden = audio?.state === "running";
 }
 
+// A page that nobody has touched yet, such as one just reloaded, may not.
+function shake(pattern) {
+  if (navigator.userActivation?.hasBeenActive ?? true) navigator.vibrate?.(pattern);
+}
+
 function sound(name) {
-  navigator.vibrate?.(SHAKES[name]);
+  shake(SHAKES[name]);
   document.dispatchEvent(new CustomEvent("sounded", { detail: name }));
   if (audio?.state !== "running") return;
   for (const [hertz, after, lasting] of NOTES[name]) {
