@@ -46,9 +46,9 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Claims)
 
 
-def sign_customer(*, customer_id: UUID, brand_id: UUID, at: datetime) -> AccessToken:
-    """A token for one customer of one brand, good for a day at most."""
-    seconds = settings.CUSTOMER_TOKEN_SECONDS
+def sign_customer(*, customer_id: UUID, brand_id: UUID, at: datetime, seconds: int | None = None) -> AccessToken:
+    """A token for one customer of one brand, good for ``seconds`` or as set, and for a day at most."""
+    seconds = settings.CUSTOMER_TOKEN_SECONDS if seconds is None else seconds
     assert 0 < seconds <= 24 * 60 * 60, "a customer's token lives a day at most"
     return _sign(Claims(aud="customer", sub=customer_id.hex, brd=brand_id.hex, iat=_seconds(at), exp=0), seconds)
 

@@ -3,17 +3,22 @@
 import gzip
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
+from playwright.sync_api import expect
 
+from config.accounts import tokens
+from config.kernel.errors import TokenExpired
 from config.pages.shop import paying
 from orders.models import Payment, Purchase, StoreOrder
 from orders.services import order_moves
 from tests import factories
 from tests.browser.conftest import serious_problems
 from tests.pages.shop_stand import HANGZHOU, Shop, now, open_shop, take_the_money
-from vouchers.models import Voucher
+from vouchers.models import Offer, Voucher
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -157,6 +162,99 @@ def test_two_fast_taps_buy_once(opened: Open, shop: Shop) -> None:
 
     assert Purchase.objects.count() == 1
     assert Voucher.objects.count() == 1
+
+
+def signed_in(page: Any, shop: Shop) -> None:
+    page.goto(shop.url("sign-in/"))
+    sign_in(page)
+    page.wait_for_url(f"**{shop.url()}")
+
+
+def test_a_purchase_goes_to_the_lane_and_one_whose_answer_was_lost_is_asked_for_again(opened: Open, shop: Shop) -> None:
+    page, keys, to_the_site = opened(), [], []
+    signed_in(page, shop)
+    page.on("request", lambda request: to_the_site.append(request.url) if request.url.endswith("/buy/") else None)
+
+    def lose_the_first(route: Any) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) == 1:
+            route.fetch()
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    page.route("**/api/v1/live/*/purchases", lose_the_first)
+    page.locator(".offer").first.get_by_role("button", name="抢购").click()
+    page.wait_for_url("**/pay/**")
+
+    assert len(keys) == 2
+    assert keys[0] == keys[1]
+    assert to_the_site == []
+    assert Purchase.objects.count() == 1
+
+
+def test_who_comes_too_late_hears_so_on_the_card_and_asks_the_site_nothing(opened: Open, shop: Shop) -> None:
+    page, asked = opened(), []
+    signed_in(page, shop)
+    card = page.locator(".offer").first
+    Offer.objects.update(sold=F("allotment"))
+    page.on("request", lambda request: asked.append(request.url) if "/shop/" in request.url else None)
+
+    card.get_by_role("button", name="抢购").click()
+
+    expect(card.get_by_role("status")).to_contain_text("抢完")
+    expect(card.get_by_role("button", name="已抢完")).to_be_visible()
+    assert asked == []
+
+
+def test_a_token_that_is_over_is_no_lost_sale(opened: Open, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = opened()
+    signed_in(page, shop)
+    monkeypatch.setattr(tokens, "read_token", refuse_as_over)
+
+    page.locator(".offer").first.get_by_role("button", name="抢购").click()
+    page.wait_for_url("**/pay/**")
+
+    assert Purchase.objects.count() == 1
+
+
+def refuse_as_over(text: str, at: Any) -> None:
+    raise TokenExpired
+
+
+def test_on_a_phone_an_hour_off_the_sale_begins_when_the_server_says(opened: Open, shop: Shop) -> None:
+    """Countdowns run by the server's clock, and at zero the server is asked: buying then works."""
+    Offer.objects.update(opens_at=now() + timedelta(minutes=10))
+    page = opened()
+    page.clock.install(time=now() - timedelta(hours=1))
+    signed_in(page, shop)
+    card = page.locator(".offer").first
+    expect(card.locator("time.countdown")).to_contain_text(re.compile("^0[0-9]:[0-5][0-9]$"))
+
+    with page.expect_response("**/api/v1/live/*"):
+        page.clock.fast_forward(timedelta(minutes=10) // timedelta(milliseconds=1))
+    expect(card.get_by_role("button", name="抢购")).to_be_hidden()
+    Offer.objects.update(opens_at=now() - timedelta(seconds=1))
+    card.get_by_role("button", name="抢购").click()
+    page.wait_for_url("**/pay/**")
+
+    assert Purchase.objects.count() == 1
+
+
+def test_the_link_that_brought_her_is_remembered_while_she_looks_around(opened: Open, shop: Shop) -> None:
+    promoter = factories.promoter(shop.brand)
+    page = opened()
+    page.goto(f"{shop.url()}?from={promoter.code}")
+    page.locator(".offer h2 a").first.click()
+    page.wait_for_url("**/listings/**")
+    page.locator(".offer").get_by_role("button", name="抢购").click()
+    page.wait_for_url("**/sign-in/**")
+    sign_in(page)
+    page.wait_for_url("**/listings/**")
+    page.locator(".offer").get_by_role("button", name="抢购").click()
+    page.wait_for_url("**/pay/**")
+
+    assert Purchase.objects.get().promoter_id == promoter.id
 
 
 def test_reload_and_back_in_every_state_are_never_blank_and_never_a_second_order(opened: Open, shop: Shop) -> None:

@@ -18,6 +18,8 @@ WORDS: Catalogue = {
     "live.opens_in": ("开抢倒计时", "Starts in"),
     "live.opens": ("{time} 开抢", "At {time}"),
     "live.buy": ("抢购", "Buy"),
+    "live.won": ("已抢到，正在去付款，不用再点", "It's yours. Taking you to pay, no need to tap again."),
+    "live.confirming": ("正在确认有没有抢到，不用再点", "Checking whether it is yours. No need to tap again."),
     "live.gone": ("已抢完", "Sold out"),
     "live.gone.more": ("已抢完，看看其他的", "Sold out. Look at the others."),
     "live.not_now": ("现在不能买", "Not on sale now"),

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_POST, require_safe
 
+from config.accounts import tokens
 from config.kernel.errors import DomainError
 from config.kernel.ids import parse, public
 from config.pages.shop.frame import Visit, for_customers, key_of, open_to_all
@@ -28,6 +29,10 @@ from vouchers.queries.words import rules_of
 from vouchers.verdict import Rule, Terms
 
 FEW_LEFT = 100
+MOST_PROMOTER = 32
+PROMOTER = "shop.promoter"
+"""Whose link brought her, for as long as this browser's session: she may look around before she buys."""
+PAGE_TOKEN_SECONDS = 2 * 60 * 60
 NOT_OVER = (Purchase.Status.ACCEPTED, Purchase.Status.PAID, Purchase.Status.ISSUED)
 
 
@@ -44,6 +49,7 @@ class Card:
     hers: int
     opens_clock: str
     key: str
+    promoter: str
 
     @property
     def left_figure(self) -> str:
@@ -87,7 +93,10 @@ def deal(visit: Visit, listing: str) -> HttpResponse:
         raise Http404
     rules: list[Rule] = rules_of(card.terms)
     asked: list[Question] = questions_of(card.terms, rules)
-    return visit.page("deal.html", {"tab": "live", "card": card, "rules": rules, "questions": asked, "session": on})
+    return visit.page(
+        "deal.html",
+        {"tab": "live", "card": card, "rules": rules, "questions": asked, "session": on, "token": _token(visit)},
+    )
 
 
 @require_POST
@@ -100,7 +109,7 @@ def buy_one(visit: Visit, session: str) -> HttpResponse:
             offer=form.get("offer", ""),
             unit_price_fen=int(form.get("unit_price_fen", "")),
             terms_number=int(form.get("terms_number", "")),
-            promoter=form.get("promoter", "")[:32],
+            promoter=form.get("promoter", "")[:MOST_PROMOTER],
         )
     except ValueError:
         raise Http404 from None
@@ -149,6 +158,25 @@ def purchase(visit: Visit, purchase: str) -> HttpResponse:
     return visit.page("purchase.html", context)
 
 
+def promoter_of(visit: Visit) -> str:
+    session = visit.request.session
+    if (link := visit.request.GET.get("from", "")[:MOST_PROMOTER]) and session.get(PROMOTER) != link:
+        session[PROMOTER] = link
+    return str(session.get(PROMOTER, ""))
+
+
+def _token(visit: Visit) -> str:
+    """
+    What the page's own purchases are signed in with at the lane, which knows no cookie.
+
+    It is on a page of hers alone that nothing keeps, and where it is over the form goes to the site instead.
+    """
+    if visit.customer is None:
+        return ""
+    hers = {"customer_id": visit.customer.id, "brand_id": visit.brand.id}
+    return tokens.sign_customer(**hers, at=visit.at, seconds=PAGE_TOKEN_SECONDS).text
+
+
 def _session_on(visit: Visit, stage: Stage) -> LiveSession | None:
     """The livestream before the shelf, the later before the earlier."""
     on = [session_id for session_id, session in stage.sessions.items() if session.brand_id == visit.brand.id]
@@ -164,6 +192,7 @@ def _shown(visit: Visit, stage: Stage, session: LiveSession) -> dict[str, Any]:
     cards = [_card(visit, listing, of_offer[listing.offer], hers) for listing in page.listings]
     return {
         "session": session,
+        "token": _token(visit),
         "is_paused": page.state == LiveSession.State.PAUSED,
         "cards": cards,
         "sections": visit.brand.theme.get("sections", SECTIONS),
@@ -192,6 +221,7 @@ def _card(visit: Visit, listing: answers.LiveListing, of: Terms, hers: Counter[U
         is_few=0 < left < FEW_LEFT,
         drawing=DRAWINGS[Deal.Kind(of.kind)],
         hers=hers[parse(Offer.PREFIX, listing.offer)],
+        promoter=promoter_of(visit),
         opens_clock=listing.opens_at.astimezone(ZoneInfo(visit.brand.zone)).strftime("%H:%M"),
         key=str(uuid4()),
     )
