@@ -24,6 +24,9 @@ LANE_ALONE = {"watch_live_figures"}
 """The site has no such address; it is anybody's, and tests/livestream/test_lane.py reads it."""
 
 
+PARTS = 6
+"""Of the operations, so that every core has some."""
+
 KNOCKING = Client(raise_request_exception=False)
 """One for all: each new one looks through every static file again."""
 
@@ -83,9 +86,12 @@ def credentials_of(operation: Operation) -> set[str]:
     return {schemes[kind.value] for kind in operation.kinds or () if kind.value in schemes}
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.django_db
-def test_everybody_is_let_in_where_the_table_says_and_nowhere_else(world: World, subtests: pytest.Subtests) -> None:
-    for name in sorted(set(OPERATIONS) - LANE_ALONE):
+def test_everybody_is_let_in_where_the_table_says_and_nowhere_else(
+    part: int, world: World, subtests: pytest.Subtests
+) -> None:
+    for name in sorted(set(OPERATIONS) - LANE_ALONE)[part::PARTS]:
         with subtests.test(name):
             assert disagreements(world, name) == []
 

@@ -5,7 +5,6 @@ described, wrong data refused.
 The same seed makes the same requests. Each is forgotten, so none changes what the next one meets.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -29,6 +28,22 @@ LANE_ALONE = {"watch_live_figures"}
 """A stream of the lane; tests/livestream/test_lane.py reads it."""
 
 
+PARTS = 16
+"""Of the operations, so that every core has some."""
+
+NEVER_DONE = {
+    # Somebody else's act comes before them.
+    *("approve_case", "make_order", "ready_order", "collect_order", "start_order_payment", "retry_refund"),
+    *("book_bill_difference", "get_statement_export_file", "get_bank_account", "take_brand_picture_away"),
+    "disconnect_issuer",
+    # They want what nobody makes up: a signature, a quoted plan, a day that is over.
+    *("take_payment_notice", "place_order", "close_day"),
+    # Terms for nothing but one store or product.
+    *("list_product_vouchers", "list_store_vouchers"),
+}
+"""Refusals are all that made-up requests meet here; the tests of each do it."""
+
+
 @pytest.fixture
 def world() -> Iterator[World]:
     known_keys.forget()
@@ -39,11 +54,14 @@ def world() -> Iterator[World]:
         signal.connect(close_old_connections)
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.django_db
-def test_the_site_answers_made_up_requests_as_it_is_described(world: World, subtests: pytest.Subtests) -> None:
+def test_the_site_answers_made_up_requests_as_it_is_described(
+    part: int, world: World, subtests: pytest.Subtests
+) -> None:
     operations = fuzzing.operations_of(fuzzing.sown(document(), world.own), get_wsgi_application())
-    reached: defaultdict[str, set[int]] = defaultdict(set)
-    for name in sorted(set(operations) - LANE_ALONE):
+    for name in sorted(set(operations) - LANE_ALONE)[part::PARTS]:
+        reached: set[int] = set()
         for who in knocking(world, name):
             with subtests.test(name, who=who.name):
                 fuzz = Fuzz(operations[name], send=sender(who))
@@ -53,11 +71,9 @@ def test_the_site_answers_made_up_requests_as_it_is_described(world: World, subt
                 fuzz.right(fuzzing.EXAMPLES if is_let_in else 1)
                 if fuzzing.takes_wrong(operations[name]):
                     fuzz.wrong(fuzzing.EXAMPLES if is_let_in else 1)
-                reached[name] |= fuzz.reached
-
-    done = {name for name, statuses in reached.items() if any(200 <= status < 300 for status in statuses)}
-    never = sorted(set(operations) - LANE_ALONE - done)
-    assert len(done) >= 0.9 * len(operations), f"these never came to a 2xx: {never}"
+                reached |= fuzz.reached
+        with subtests.test(name, reached=sorted(reached)):
+            assert name in NEVER_DONE or any(200 <= status < 300 for status in reached), "nothing is tried but refusals"
 
 
 def knocking(world: World, name: str) -> list[Someone]:
