@@ -9,11 +9,10 @@ from django.db import connection, transaction
 
 from config.kernel import outbox
 from config.kernel.caller import Caller
-from config.kernel.errors import IdempotencyConflict
 from config.kernel.idempotency import content_hash
 from stores.models import Store, StoreGroup
 from stores.services import brands, groups, trail
-from stores.services.made import Made
+from stores.services.made import Key, Made, made_before
 from vouchers.errors import AnswerTooLate, BoundByContract, NobodyToAsk, NotAsked
 from vouchers.models import Deal, DealTerms, ParticipationRound, StoreParticipation
 from vouchers.queries.accepting import accepting_stores
@@ -60,7 +59,7 @@ def ask(
         AnswerTooLate: the deadline is over already.
         IdempotencyConflict: ``request_id`` came before with other content.
     """
-    said = content_hash(
+    content = content_hash(
         deal=deal.id,
         scope=dict(store_scope),
         price=price_fen,
@@ -68,15 +67,13 @@ def ask(
         note=note,
         answer_until=answer_until,
     )
+    key = Key(deal.brand_id, request_id, content)
     check_scopes(dict(store_scope), {})
     check_rules(settlement_rules)
     with transaction.atomic(durable=True):
         brands.lock(deal.brand_id)
-        first = ParticipationRound.objects.filter(brand_id=deal.brand_id, request_id=request_id).first()
-        if first is not None:
-            if bytes(first.content_hash) != said:
-                raise IdempotencyConflict(param="Idempotency-Key")
-            return Made(first, is_new=False)
+        if first := made_before(ParticipationRound.objects.all(), key):
+            return first
         if answer_until <= at:
             raise AnswerTooLate(answer_until=answer_until.isoformat(), param="answer_until")
         check_rules_named(settlement_rules, {}, deal=deal)
@@ -84,45 +81,49 @@ def ask(
         if not stores:
             raise NobodyToAsk(param="store_scope")
         asked = ParticipationRound(
-            brand_id=deal.brand_id,
             deal=deal,
             price_fen=price_fen,
             settlement_rules=list(settlement_rules),
             note=note,
             answer_until=answer_until,
-            request_id=request_id,
-            content_hash=said,
             asked_at=at,
+            **key._asdict(),
         )
-        asked.group = StoreGroup.objects.create(
-            brand_id=deal.brand_id,
-            code=f"asked-{asked.id.hex[-12:]}",
-            name=f"参与门店 {deal.name}"[:64],
-            kept_by=StoreGroup.KeptBy.PARTICIPATION,
-            created_at=at,
-        )
-        asked.save(force_insert=True)
-        bound = _bound(stores, at=at)
-        StoreParticipation.objects.bulk_create(
-            [
-                StoreParticipation(
-                    round=asked,
-                    store_id=store_id,
-                    status=Status.ACCEPTED if store_id in bound else Status.ASKED,
-                    by_contract=store_id in bound,
-                    answered_at=at if store_id in bound else None,
-                )
-                for store_id in stores
-            ],
-            batch_size=1_000,
-        )
-        groups.move(asked.group, joining=bound, leaving=set())
+        bound = _write(asked, stores, at=at)
         told = {"deal": deal.public_id, "stores": len(stores), "by_contract": len(bound)}
         trail.leave("participation.asked", asked, brand_id=deal.brand_id, by=by, at=at, details=told)
         outbox.announce(
             brand_id=deal.brand_id, topic="participation.asked", items=[{"round": asked.public_id, **told}], at=at
         )
         return Made(asked, is_new=True)
+
+
+def _write(asked: ParticipationRound, stores: Sequence[UUID], *, at: datetime) -> set[UUID]:
+    """The round with its group, and a row for each store; those bound by contract, which are in at once."""
+    bound = _bound(stores, at=at)
+    asked.group = StoreGroup.objects.create(
+        brand_id=asked.brand_id,
+        code=f"asked-{asked.id.hex[-12:]}",
+        name=f"参与门店 {asked.deal.name}"[:64],
+        kept_by=StoreGroup.KeptBy.PARTICIPATION,
+        created_at=at,
+    )
+    asked.save(force_insert=True)
+    StoreParticipation.objects.bulk_create(
+        [
+            StoreParticipation(
+                round=asked,
+                store_id=store_id,
+                status=Status.ACCEPTED if store_id in bound else Status.ASKED,
+                by_contract=store_id in bound,
+                answered_at=at if store_id in bound else None,
+            )
+            for store_id in stores
+        ],
+        batch_size=1_000,
+    )
+    groups.move(asked.group, joining=bound, leaving=set())
+    return bound
 
 
 def accept(*, round_id: UUID, store: Store, by: Caller, at: datetime) -> StoreParticipation:
