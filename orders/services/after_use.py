@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import QuerySet, Sum
 
 from config.kernel import audit
@@ -24,7 +24,7 @@ from vouchers.queries.settlement_rules import settlement_rules
 from vouchers.settlement import DEFAULT_RULE, Division, Fault, SettlementRule, take_back
 
 
-def refund_after_use(
+def give_back(
     *,
     brand_id: UUID,
     redemption_id: UUID,
@@ -38,9 +38,9 @@ def refund_after_use(
     """
     Give back up to all that was paid for a use that can no longer be undone; several times, never more in sum.
 
-    Safe to retry: the same ``request_id`` finds the first answer. The use's line stays as it is: what is
-    taken back is a line of its own, of today, for the entity that made the drink. A use that is due and not settled
-    yet is settled first, under the same lock that the worker skips.
+    Inside the transaction of the act that decides it. Safe to retry: the same ``request_id`` finds the first answer.
+    The use's line stays as it is: what is taken back is a line of its own, of today, for the entity that made the
+    drink. A use that is due and not settled yet is settled first, under the same lock that the worker skips.
 
     Raises:
         RedemptionNotFound: no such redemption in this brand.
@@ -50,36 +50,6 @@ def refund_after_use(
         NothingPaidHere: it cost nothing.
         AfterUseTooMuch: more than is left of what was paid; says how much.
         IdempotencyConflict: ``request_id`` came before with another amount or fault.
-    """
-    with transaction.atomic(durable=True):
-        return give_back(
-            brand_id=brand_id,
-            redemption_id=redemption_id,
-            amount_fen=amount_fen,
-            fault=fault,
-            reason=reason,
-            request_id=request_id,
-            by=by,
-            at=at,
-        )
-
-
-def give_back(
-    *,
-    brand_id: UUID,
-    redemption_id: UUID,
-    amount_fen: int,
-    fault: Fault,
-    reason: str,
-    request_id: UUID,
-    by: Caller,
-    at: datetime,
-) -> Refund:
-    """
-    ``refund_after_use`` as part of another act, inside its transaction.
-
-    Raises:
-        What ``refund_after_use`` raises.
     """
     assert connection.in_atomic_block, "money is given back with the act that decides it"
     assert amount_fen > 0, "the edge refuses less"
@@ -94,9 +64,8 @@ def give_back(
     before_fen = given_back(corrections)
     if amount_fen > (most := line.paid_fen - before_fen):
         raise AfterUseTooMuch(most_fen=most, param="amount_fen")
-    paid = paid_by([purchase_id])[purchase_id]
     refund = Refund.objects.create(
-        payment_id=paid.payment_id,
+        payment_id=paid_by([purchase_id])[purchase_id].payment_id,
         purchase_id=purchase_id,
         customer_id=line.customer_id,
         source_kind=Refund.Source.AFTER_USE,
@@ -105,8 +74,24 @@ def give_back(
         due_at=at,
         requested_at=at,
     )
+    _record(refund, redemption, brand_id=brand_id, fault=fault, reason=reason, by=by, at=at)
     at_fault = fault if line.entity_id else Fault.BRAND if fault == Fault.STORE else fault
-    told = {"redemption": redemption.public_id, "amount_fen": amount_fen, "fault": fault.value, "reason": reason}
+    taken = take_back(_division(line), _rule(line), before_fen=before_fen, refund_fen=amount_fen, fault=at_fault)
+    settlement_lines.book([_correction(line, refund, taken, fault, request_id, at=at)], at=at)
+    ledger.post([Posting(LedgerTransfer.Kind.AFTER_USE_REFUND, brand_id, amount_fen, "refund", refund.pk)], at=at)
+    nudge_after_commit("orders.send_refunds", queue="outside")
+    return refund
+
+
+def _record(
+    refund: Refund, redemption: Redemption, *, brand_id: UUID, fault: Fault, reason: str, by: Caller, at: datetime
+) -> None:
+    told = {
+        "redemption": redemption.public_id,
+        "amount_fen": refund.amount_fen,
+        "fault": fault.value,
+        "reason": reason,
+    }
     audit.record(
         act="refund.after_use",
         actor_kind=by.kind,
@@ -117,14 +102,6 @@ def give_back(
         details=told,
         at=at,
     )
-    taken = take_back(_division(line), _rule(line), before_fen=before_fen, refund_fen=amount_fen, fault=at_fault)
-    settlement_lines.book([_correction(line, refund, taken, fault, request_id, at=at)], at=at)
-    ledger.post(
-        [Posting(LedgerTransfer.Kind.AFTER_USE_REFUND, brand_id, amount_fen, "refund", refund.pk)],
-        at=at,
-    )
-    nudge_after_commit("orders.send_refunds", queue="outside")
-    return refund
 
 
 def lock(redemption_id: UUID, *, brand_id: UUID) -> Redemption:

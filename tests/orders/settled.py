@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
-from orders.models import Account, Settlement
+from django.db import transaction
+
+from config.kernel.caller import MACHINE
+from orders.models import Account, Refund, Settlement
+from orders.services import after_use
 from orders.services.issuing import issue_paid
 from orders.services.ledger import balance
 from orders.services.settling import settle_uses
@@ -14,6 +19,7 @@ from tests.orders import paid
 from tests.vouchers import counters
 from tests.vouchers.counters import Counter
 from vouchers.models import DealTerms, Redemption, Voucher
+from vouchers.settlement import Fault
 
 AFTER = NOW + timedelta(hours=2)
 FEE_OF_2_PERCENT = [{"fee_bps": 200}]
@@ -69,3 +75,11 @@ def owed(counter: Counter, kind: Account.Kind, owner: object = "") -> int:
 
 def counter(**fields: Any) -> Counter:
     return counters.counter(**fields)
+
+
+def refunded(redemption: Redemption, amount_fen: int, *, fault: Fault = Fault.STORE, **fields: Any) -> Refund:
+    """Given back after use, as an act of its own."""
+    plain: dict[str, Any] = {"reason": "做错了", "request_id": uuid4(), "by": MACHINE, "at": AFTER}
+    named = {"brand_id": redemption.voucher.brand_id, "redemption_id": redemption.pk, "fault": fault}
+    with transaction.atomic(durable=True):
+        return after_use.give_back(amount_fen=amount_fen, **{**named, **plain, **fields})

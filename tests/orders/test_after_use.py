@@ -6,11 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from config.kernel.caller import MACHINE
 from config.kernel.errors import IdempotencyConflict
 from orders.errors import AfterUseTooMuch, NothingPaidHere, UseNotSettled
 from orders.models import Account, Refund, Settlement, StoreStatement
-from orders.services.after_use import refund_after_use
 from orders.services.settling import settle_uses
 from tests import factories
 from tests.factories import NOW
@@ -34,10 +32,7 @@ def counter() -> Counter:
 
 
 def refund(counter: Counter, redemption: Redemption, amount_fen: int = 970, **fields: Any) -> Refund:
-    plain: dict[str, Any] = {"fault": Fault.STORE, "reason": "做错了", "request_id": uuid4(), "at": TOMORROW}
-    return refund_after_use(
-        brand_id=counter.brand.pk, redemption_id=redemption.pk, amount_fen=amount_fen, by=MACHINE, **{**plain, **fields}
-    )
+    return settled.refunded(redemption, amount_fen, **{"brand_id": counter.brand.pk, "at": TOMORROW, **fields})
 
 
 def test_the_store_at_fault_is_charged_and_has_the_others_part_again(counter: Counter) -> None:

@@ -11,11 +11,9 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config.kernel.caller import MACHINE
 from config.kernel.errors import DomainError
 from orders.invariants import auditing, slices
 from orders.models import Account, Refund
-from orders.services.after_use import refund_after_use
 from orders.services.folding import fold_transfers
 from orders.services.issuing import issue_paid
 from orders.services.ledger import balance
@@ -23,7 +21,7 @@ from orders.services.refunds import refund_expired, request_refund
 from orders.services.settling import settle_uses
 from tests import factories
 from tests.factories import NOW
-from tests.orders import paid, world
+from tests.orders import paid, settled, world
 from tests.vouchers import counters
 from vouchers.models import Offer, Redemption, Voucher
 from vouchers.services.expiry import expire_due
@@ -109,16 +107,7 @@ class Trade:
 
     def refund_after_use(self, n: int) -> None:
         redemption = _choose(list(Redemption.objects.order_by("id")), n)
-        refund_after_use(
-            brand_id=self.counter.brand.pk,
-            redemption_id=redemption.pk,
-            amount_fen=1 + 7 * n,
-            fault=[*Fault][n % 3],
-            reason="做错了",
-            request_id=uuid4(),
-            by=MACHINE,
-            at=self.now,
-        )
+        settled.refunded(redemption, 1 + 7 * n, fault=[*Fault][n % 3], at=self.now)
 
     def fold(self, n: int) -> None:
         fold_transfers(limit=1 + n, at=self.now)

@@ -9,18 +9,16 @@ from uuid import uuid4
 
 import pytest
 
-from config.kernel.caller import MACHINE
 from config.kernel.money import yuan
 from orders.models import Account, CashRule, Settlement
 from orders.services import surcharges
-from orders.services.after_use import refund_after_use
 from orders.services.settling import settle_uses
 from orders.services.settling_cash import settle_surcharges
 from orders.services.surcharges import Extra
 from tests.factories import NOW
 from tests.orders import settled
 from vouchers.queries.store_shares import store_share
-from vouchers.settlement import Fault, Paid, SettlementRule, rules_of
+from vouchers.settlement import Paid, SettlementRule, rules_of
 
 PAGE = (Path(__file__).parents[2] / "docs/settlement.md").read_text()
 PARTS = ("paid_fen", "entity_fen", "promoter_fen", "provider_fen", "brand_fen", "till_fen")
@@ -73,16 +71,7 @@ def test_the_week_is_what_happens() -> None:
     later = NOW + timedelta(days=2, hours=2)
     settle_uses(at=later)
     settle_surcharges(at=later)
-    refund_after_use(
-        brand_id=counter.brand.pk,
-        redemption_id=first.pk,
-        amount_fen=970,
-        fault=Fault.STORE,
-        reason="做错了",
-        request_id=uuid4(),
-        by=MACHINE,
-        at=later,
-    )
+    settled.refunded(first, 970, at=later)
 
     lines = list(Settlement.objects.order_by("booked_date", "source_kind", "id"))
     lines.sort(key=lambda line: (line.booked_date, line.source_kind == "after_use", line.source_kind == "surcharge"))

@@ -13,7 +13,6 @@ from orders.models import AfterSaleCase as Case
 from orders.models import LedgerTransfer, Payment, Purchase, Refund, Surcharge
 from orders.providers.interface import EventKind, NoticeEvent
 from orders.services import (
-    after_use,
     cases,
     month_close,
     notices,
@@ -210,16 +209,7 @@ def _settle(counter: Counter, divided: Purchase) -> None:
     settling_cash.settle_surcharges(at=IN_THREE_DAYS)
     settling_cash.settle_order_cash(at=IN_THREE_DAYS)
     for amount_fen, fault in ((300, Fault.STORE), (200, Fault.BRAND)):
-        after_use.refund_after_use(
-            brand_id=counter.brand.pk,
-            redemption_id=Redemption.objects.get(voucher=kept).pk,
-            amount_fen=amount_fen,
-            fault=fault,
-            reason="做错了",
-            request_id=uuid4(),
-            by=MACHINE,
-            at=IN_THREE_DAYS,
-        )
+        settled.refunded(Redemption.objects.get(voucher=kept), amount_fen, fault=fault, at=IN_THREE_DAYS)
     complaint = Complaint(Redemption.objects.get(voucher=kept).pk, "洒了", Case.Fault.STORE, Case.Outcome.REFUND, 100)
     opened = {"may_approve": True, "request_id": uuid4(), "by": MACHINE, "at": IN_THREE_DAYS}
     cases.open_case(brand_id=counter.brand.pk, complaint=complaint, **opened)

@@ -22,7 +22,6 @@ from vouchers.errors import RedemptionSettled
 from vouchers.models import Redemption
 from vouchers.services import reversal, settling
 from vouchers.services.reversal import reverse
-from vouchers.settlement import Fault
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.race]
 
@@ -50,16 +49,8 @@ def settle() -> int:
 
 
 def refunding(counter: Counter, used: Redemption, amount_fen: int = 970, **fields: Any) -> Callable[[], Refund]:
-    plain: dict[str, Any] = {"fault": Fault.STORE, "reason": "做错了", "at": AFTER}
     key = uuid4()
-    return lambda: after_use.refund_after_use(
-        brand_id=counter.brand.pk,
-        redemption_id=used.pk,
-        amount_fen=amount_fen,
-        request_id=key,
-        by=MACHINE,
-        **{**plain, **fields},
-    )
+    return lambda: settled.refunded(used, amount_fen, request_id=key, **fields)
 
 
 def come_after(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, meeting: Meeting) -> None:
