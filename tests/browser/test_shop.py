@@ -12,7 +12,8 @@ from playwright.sync_api import expect
 
 from config.accounts import tokens
 from config.kernel.errors import TokenExpired
-from config.pages.shop import paying
+from config.kernel.ids import parse
+from config.pages.design import sandbox_till
 from orders.models import Payment, Purchase, StoreOrder
 from orders.services import order_moves
 from tests import factories
@@ -55,10 +56,10 @@ def shop(transactional_db: None) -> Shop:
 @pytest.fixture(autouse=True)
 def till(monkeypatch: pytest.MonkeyPatch) -> None:
     def paid(parameters: dict[str, Any]) -> bool:
-        take_the_money(paying.parse(Payment.PREFIX, parameters["reference"]))
+        take_the_money(parse(Payment.PREFIX, parameters["reference"]))
         return True
 
-    monkeypatch.setattr(paying, "_pay_at_sandbox", paid)
+    monkeypatch.setattr(sandbox_till, "pay", paid)
 
 
 def sign_in(page: Any, phone: str = "138 1234 5678") -> None:

@@ -15,6 +15,7 @@ from orders.models import StoreOrder, Surcharge
 from stores.models import OrderingRule, StoreProduct
 from tests import factories
 from tests.orders import ordering
+from tests.orders.buying import captured, tell
 from tests.stores import people
 from tests.stores.people import PIN
 from tests.vouchers import counters
@@ -270,6 +271,63 @@ def test_a_surcharge_follows_from_what_she_chose(counter: Counter, client: Clien
 
     assert Surcharge.objects.get().amount_fen == 500
     assert "5.00" in done.text
+
+
+def a_larger_one(counter: Counter, client: Client, **form: str) -> Any:
+    """A redeemed voucher, and what its page for more asks."""
+    mine = voucher(counter)
+    result = redeem(client, basket_in(prepare(client, mine.code)), mine.code).redirect_chain[-1][0]
+    asked = {"amount": "3", "reason": "大杯", "redemption": Redemption.objects.get().id.hex, "key": str(uuid4())}
+    return client.post(f"{result}extra/", {**asked, **form}, follow=True)
+
+
+def test_a_surcharge_by_qr_is_shown_followed_and_not_collected_again(counter: Counter, client: Client) -> None:
+    shown = a_larger_one(counter, client, way="provider")
+    surcharge = Surcharge.objects.get()
+    address = f"/console/charges/{surcharge.public_id}/"
+    assert shown.redirect_chain[-1][0] == address
+    assert "请顾客扫码付款" in shown.text
+    assert "<svg" in shown.text
+    assert 'hx-trigger="every 2s"' in shown.text
+    result = re.search(r"/console/results/[^/]+/", shown.text)
+    assert result
+    assert "等顾客扫码" in client.get(result[0]).text
+
+    tell(captured(surcharge, occurred_at=now()), at=now())
+
+    paid = client.get(address).text
+    assert "顾客已付" in paid
+    assert "hx-get" not in paid
+    assert "向顾客收" not in client.get(result[0]).text
+
+
+def test_a_qr_that_nobody_paid_is_over_and_another_can_be_asked_for(counter: Counter, client: Client) -> None:
+    a_larger_one(counter, client, way="provider")
+    surcharge = Surcharge.objects.get()
+    Surcharge.objects.update(created_at=now() - timedelta(minutes=6))
+
+    over = client.get(f"/console/charges/{surcharge.public_id}/").text
+
+    assert "没有收到" in over
+    assert "重新补差" in over
+    assert "<svg viewBox" not in over or "hx-trigger" not in over
+
+
+@pytest.mark.parametrize("amount", ["", "0", "-3", "三块", "10000.01", "1e3", "😀", "３"])
+def test_what_is_no_amount_is_said_at_the_field_and_kept(counter: Counter, client: Client, amount: str) -> None:
+    page = a_larger_one(counter, client, way="provider", amount=amount)
+
+    assert page.status_code == 400 if amount != "３" else page.status_code == 200
+    assert Surcharge.objects.exists() == (amount == "３")
+    assert ("请填 0.01" in page.text) == (amount != "３")
+
+
+def test_another_stores_surcharge_is_not_there(counter: Counter, client: Client) -> None:
+    a_larger_one(counter, client, way="provider")
+    other = counters.counter(brand=counter.brand).store
+    Surcharge.objects.update(store=other)
+
+    assert client.get(f"/console/charges/{Surcharge.objects.get().public_id}/").status_code == 404
 
 
 def confirmed(counter: Counter) -> StoreOrder:

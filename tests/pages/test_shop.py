@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from config.pages.shop import paying
+from config.kernel.ids import parse
+from config.pages.design import sandbox_till
 from orders.models import Payment, Purchase, RefundRequest, StoreOrder
 from orders.services import order_moves
 from stores.messengers import registry
@@ -31,10 +32,10 @@ def till(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sandbox's answer without the sandbox: the money is taken, and the notice comes at once."""
 
     def paid(parameters: dict[str, Any]) -> bool:
-        take_the_money(Payment.objects.get(pk=paying.parse(Payment.PREFIX, parameters["reference"])).pk)
+        take_the_money(Payment.objects.get(pk=parse(Payment.PREFIX, parameters["reference"])).pk)
         return True
 
-    monkeypatch.setattr(paying, "_pay_at_sandbox", paid)
+    monkeypatch.setattr(sandbox_till, "pay", paid)
 
 
 def text_of(page: Any) -> str:
@@ -204,7 +205,7 @@ def test_buying_leads_over_the_till_to_the_voucher(shop: Shop) -> None:
 def test_between_paying_and_the_voucher_the_page_says_not_to_tap_again(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paying, "_pay_at_sandbox", lambda parameters: True)
+    monkeypatch.setattr(sandbox_till, "pay", lambda parameters: True)
     till = shop.buy(shop.offer())["Location"]
 
     page = shop.client.get(shop.client.post(till)["Location"])
@@ -217,7 +218,7 @@ def test_between_paying_and_the_voucher_the_page_says_not_to_tap_again(
 def test_a_till_that_does_not_answer_says_that_paying_again_is_safe(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paying, "_pay_at_sandbox", lambda parameters: False)
+    monkeypatch.setattr(sandbox_till, "pay", lambda parameters: False)
     till = shop.buy(shop.offer())["Location"]
 
     assert "不会重复扣钱" in text_of(shop.client.get(shop.client.post(till)["Location"]))

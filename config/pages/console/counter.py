@@ -10,6 +10,7 @@ from config.kernel.ids import parse
 from config.pages.console.desk import Desk
 from config.pages.console.shown import Extra, FirstUse, Result, Row, Use
 from config.pages.design.words import say
+from orders.models import Surcharge
 from orders.queries import surcharges_of_store
 from stores.models import Customer
 from vouchers import errors
@@ -78,7 +79,7 @@ class StoreCounter:
             at=state.requested_at,
             reversible_until=min(ends, default=None),
             is_decided=state.is_decided,
-            extras=[Extra(one.reason, one.amount_fen, one.paid_at is not None) for one in beyond.order_by("id")],
+            extras=[_extra(one) for one in beyond.order_by("id")],
         )
 
     def undo(self, result: Result, request_id: UUID) -> None:
@@ -153,6 +154,11 @@ def _row(one: Prepared, customer: str, bill_fen: int | None) -> Row:
         valid_until=valid_until_of(voucher, terms),
         refusal=one.refusal,
     )
+
+
+def _extra(one: Surcharge) -> Extra:
+    is_by_qr = one.way == Surcharge.Way.PROVIDER
+    return Extra(one.public_id, one.reason, one.amount_fen, one.paid_at is not None, is_by_qr)
 
 
 def _use(use: RedeemedUse, customer: str) -> Use:

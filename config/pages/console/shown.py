@@ -116,11 +116,13 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """What was collected beyond the voucher."""
+    """What was asked for beyond the voucher; by QR the clerk collects nothing, and ``id`` is where she follows it."""
 
+    id: str
     reason: str
     amount_fen: int
     is_paid: bool
+    is_by_qr: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +150,16 @@ class Result:
         return self.is_decided and not self.live
 
     @property
+    def at_till(self) -> list[Extra]:
+        return [one for one in self.extras if not one.is_by_qr]
+
+    @property
+    def by_qr(self) -> list[Extra]:
+        return [one for one in self.extras if one.is_by_qr]
+
+    @property
     def extra_fen(self) -> int:
-        return sum(one.amount_fen for one in self.extras)
+        return sum(one.amount_fen for one in self.at_till)
 
     @property
     def off_fen(self) -> int:

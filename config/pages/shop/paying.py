@@ -2,19 +2,17 @@
 
 from typing import Any
 
-import httpx
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_http_methods
 
 from config.kernel.ids import parse
+from config.pages.design import sandbox_till
 from config.pages.design.words import say
 from config.pages.shop.frame import Visit, for_customers
 from orders.models import Payment, Purchase, StoreOrder
 from orders.providers.sandbox import Sandbox
 from orders.services.order_payment import order_payment_parameters
 from orders.services.payments import payable_until, payment_parameters
-
-TIMEOUT_SECONDS = 5.0
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -28,7 +26,7 @@ def pay(visit: Visit, payment: str) -> HttpResponse:
     if visit.at >= until:
         return _on(visit, found, paid=False)
     if visit.request.method == "POST":
-        if _pay_at_sandbox(_parameters(found)):
+        if sandbox_till.pay(_parameters(found)):
             return _on(visit, found, paid=True)
         visit.tell(say("pay.unknown", visit.language), "wait")
         return visit.go("pay", found.public_id)
@@ -66,17 +64,3 @@ def _parameters(payment: Payment) -> dict[str, Any]:
     return payment_parameters(
         payment.id, payment.amount_fen, accepted_at=purchase.accepted_at, provider=payment.provider
     )
-
-
-def _pay_at_sandbox(parameters: dict[str, Any]) -> bool:
-    """
-    What the customer's device does with the signed parameters; whether the money was taken for certain.
-
-    The page's policy lets no form leave this site, so the site carries it. Paying twice takes the money once.
-    """
-    try:
-        answer = httpx.post(parameters["url"], json=parameters, timeout=TIMEOUT_SECONDS)
-    except httpx.HTTPError:
-        return False
-    # 409: closed or expired there; the page that follows says what became of it.
-    return answer.is_success or answer.status_code == 409
