@@ -288,6 +288,24 @@ class SubstituteRefused(Invalid):
     en = "Substitutes are other products of the brand that are for sale; name one or more."
 
 
+class MaterialNotFound(NotFound):
+    code = "material_not_found"
+    zh = "没有这种物料"
+    en = "There is no such material, or it is not yours."
+
+
+class MaterialIsNotSold(Invalid):
+    code = "material_is_not_sold"
+    zh = "物料不对外销售，只能修改名称"
+    en = "A material is not for sale: it has no price, no category and no options. Change its name only."
+
+
+class RecipeInvalid(Invalid):
+    code = "recipe_invalid"
+    zh = "配方有误：{zh_reason}"
+    en = "This recipe cannot be: {reason}."
+
+
 class OptionWithdrawn(Conflict):
     code = "option_withdrawn"
     zh = "选项已于 {withdrawn_at} 下架，不能再改"

@@ -7,7 +7,14 @@ from django.utils import timezone
 
 from config.accounts import browser_sessions
 from config.kernel import jobs
-from stores.services import customer_sessions, phone_codes, stock_settling, webhook_delivery, webhook_dispatch
+from stores.services import (
+    consuming,
+    customer_sessions,
+    phone_codes,
+    stock_settling,
+    webhook_delivery,
+    webhook_dispatch,
+)
 
 BATCHES_AT_MOST = 100
 DELIVERING_AT_MOST = timedelta(seconds=40)
@@ -51,7 +58,8 @@ def forget_sign_ins() -> None:
 
 @shared_task(name="stores.settle_stock")
 def settle_stock() -> None:
-    """What was made and handed over, out of the stores' stock."""
-    for _ in range(BATCHES_AT_MOST):
-        if not stock_settling.settle(at=timezone.now()).lines:
-            return
+    """What was made and handed over, out of the stores' stock; then what it was made of."""
+    for settle in (stock_settling.settle, consuming.consume):
+        for _ in range(BATCHES_AT_MOST):
+            if not settle(at=timezone.now()).lines:
+                break

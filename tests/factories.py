@@ -171,6 +171,13 @@ def product(brand: Brand, **fields: Any) -> Product:
     )
 
 
+def material(brand: Brand, **fields: Any) -> Product:
+    """Milk, by the millilitre."""
+    return product(
+        brand, **{"name": "鲜牛奶", "categories": [], "price_fen": 0, "is_sold": False, "unit": "ml", **fields}
+    )
+
+
 def option_group(brand: Brand, *products: Product, options: dict[str, int] | None = None, **fields: Any) -> OptionGroup:
     """A size that must be chosen; ``options`` are names to price deltas, the first being the default."""
     group = OptionGroup.objects.create(

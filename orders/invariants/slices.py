@@ -29,6 +29,7 @@ TABLES = {
     "reservations": "stores_stockreservation",
     "movements": "stores_stockmovement",
     "stock_acts": "stores_stockact",
+    "material_uses": "stores_materialuse",
 }
 
 TOUCHED = """
@@ -91,6 +92,8 @@ NARROWED = {
     "movements": "SELECT whole.* FROM slice_takers JOIN stores_stockmovement whole"
     " ON whole.source_id = slice_takers.id",
     "stock_acts": "SELECT whole.* FROM slice_stock_acts JOIN stores_stockact whole USING (id)",
+    "material_uses": "SELECT whole.* FROM slice_takers JOIN stores_materialuse whole"
+    " ON whole.source_id = slice_takers.id",
 }
 assert NARROWED.keys() == TABLES.keys()
 

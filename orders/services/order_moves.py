@@ -15,12 +15,14 @@ from django.db import transaction
 
 from config.kernel import audit, outbox
 from config.kernel.caller import Caller, CallerKind
-from config.kernel.ids import new_id, public
+from config.kernel.ids import new_id, parse, public
+from config.kernel.pipeline import pipelined
 from orders.errors import OrderMayStillBeCancelled, OrderMovedOn, RejectionTooLate, StoreOrderNotFound
-from orders.models import StoreOrder
+from orders.models import StoreOrder, StoreOrderLine
 from orders.services import order_slots, order_undoing
-from stores.models import Customer, StockReservation, Store
-from stores.services import stock
+from stores.models import Customer, MaterialUse, Option, StockReservation, Store
+from stores.services import consuming, stock
+from stores.services.consuming import Cups
 from vouchers.services import order_uses
 
 Status = StoreOrder.Status
@@ -195,12 +197,32 @@ def _moved(move: Move, order: StoreOrder, *, by: Caller, at: datetime) -> StoreO
     setattr(order, move.column, at)
     order.save(update_fields=["status", move.column])
     if move is READY:
-        stock.make(source_kind=StockReservation.Source.STORE_ORDER, source_id=order.id, at=at)
+        _made(order, at=at)
         if order.redemption_request_id is not None:
             order_uses.begin_window(request_id=order.redemption_request_id, until=window_end(at))
         order_slots.make(order)
     leave(f"store_order.{move.target}", order, by=by, at=at)
     return order
+
+
+def _made(order: StoreOrder, *, at: datetime) -> None:
+    """Its cups leave the shelf, and the materials that they were made of."""
+    stock.make(source_kind=StockReservation.Source.STORE_ORDER, source_id=order.id, at=at)
+    lines = StoreOrderLine.objects.filter(order=order).values_list("product_id", "quantity", "options")
+    cups = [
+        Cups(product_id, quantity, [parse(Option.PREFIX, one["option"]) for one in options])
+        for product_id, quantity, options in lines
+    ]
+    with pipelined() as send:
+        consuming.send_made(
+            send,
+            store_id=order.store_id,
+            business_date=order.business_date,
+            cups=cups,
+            source_kind=MaterialUse.Source.STORE_ORDER,
+            source_id=order.id,
+            at=at,
+        )
 
 
 def _check_nobody_may_cancel(order: StoreOrder, *, at: datetime) -> None:

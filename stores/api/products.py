@@ -22,6 +22,7 @@ from stores.errors import (
     BrandNotFound,
     BrandRequired,
     CodeTaken,
+    MaterialIsNotSold,
     OptionGroupNotFound,
     ProductNotFound,
     ProductWithdrawn,
@@ -98,7 +99,7 @@ class Products(APIView):
         brand_id = queries.brand_for_caller(
             caller(request), Permission.VIEW_STORES, at=timezone.now(), brand=asked.pop("brand", None)
         )
-        found = Product.objects.filter(brand_id=brand_id).prefetch_related(LINKS)
+        found = Product.objects.filter(brand_id=brand_id, unit=Product.Unit.NONE).prefetch_related(LINKS)
         if (category := asked.pop("category", None)) is not None:
             found = found.filter(categories__contains=[category])
         if (flag := asked.pop("flag", None)) is not None:
@@ -146,7 +147,7 @@ class OneProduct(APIView):
         request=ProductEdit,
         responses={
             200: ProductAnswer,
-            **errors_of(NotAllowed, OptionGroupNotFound, ProductNotFound, ProductWithdrawn),
+            **errors_of(MaterialIsNotSold, NotAllowed, OptionGroupNotFound, ProductNotFound, ProductWithdrawn),
         },
         tags=["products"],
     )

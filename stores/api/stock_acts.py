@@ -89,6 +89,9 @@ class LevelAnswer(serializers.Serializer[Any]):
     product = serializers.CharField(source="product.public_id", help_text="prd_…")
     code = serializers.CharField(source="product.code")
     name = serializers.CharField(source="product.name")
+    unit = serializers.ChoiceField(
+        source="product.unit", choices=[unit.value for unit in Product.Unit], help_text="Of a material; else empty."
+    )
     mode = serializers.ChoiceField(choices=StockMode.choices)
     daily_limit = serializers.IntegerField(allow_null=True)
     on_hand = serializers.IntegerField()
@@ -110,7 +113,7 @@ class MovementAnswer(serializers.Serializer[StockMovement]):
     product = serializers.CharField(source="product.public_id", help_text="prd_…")
     quantity = serializers.IntegerField(help_text="Negative is gone.")
     kind = serializers.ChoiceField(choices=StockMovement.Kind.choices)
-    source_kind = serializers.CharField(help_text="stock_act, store_order or redemption")
+    source_kind = serializers.CharField(help_text="stock_act, store_order, redemption or remake")
     business_date = serializers.DateField()
     moved_at = serializers.DateTimeField()
 

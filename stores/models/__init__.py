@@ -14,6 +14,7 @@ from stores.models.products import (
     StoreOption,
     StoreProduct,
 )
+from stores.models.recipes import MaterialUse, Recipe, RecipeLine
 from stores.models.sign_in import MOST_WRONG_TRIES, CustomerSession, PhoneCode
 from stores.models.stock import DailyTally, StockLevel, StockMode, StockMovement, StockReservation
 from stores.models.stock_acts import StockAct, StockTransfer
@@ -31,6 +32,7 @@ __all__ = [
     "Device",
     "HolidayCalendar",
     "Invitation",
+    "MaterialUse",
     "Option",
     "OptionGroup",
     "OrderingRule",
@@ -40,6 +42,8 @@ __all__ = [
     "Product",
     "ProductOptionGroup",
     "ProductSubstitute",
+    "Recipe",
+    "RecipeLine",
     "Region",
     "SettlementEntity",
     "Staff",

@@ -71,9 +71,18 @@ class Product(PublicIdModel):
     Vouchers name products by id for years: a row is never deleted, only withdrawn. ``flags`` are the import
     rules that it met; a flagged one is not sold until somebody says so. ``is_sold`` is the brand's word for
     all its stores, ``StoreProduct`` one store's.
+
+    A material (milk, cups, pearls) is one that is measured in a ``unit`` and never sold: stores keep, count and send
+    it as they do products, and recipes take it (decision 0008).
     """
 
     PREFIX: ClassVar[str] = "prd"
+
+    class Unit(models.TextChoices):
+        NONE = "", "sold by the piece"
+        PIECE = "piece"
+        GRAM = "g"
+        MILLILITRE = "ml"
 
     brand = models.ForeignKey(Brand, models.PROTECT, related_name="products")
     code = models.CharField(max_length=64)
@@ -84,6 +93,7 @@ class Product(PublicIdModel):
     is_sold = models.BooleanField(default=True)
     flags = ArrayField(models.CharField(max_length=32), default=list, blank=True)
     position = models.PositiveIntegerField(default=0)
+    unit = models.CharField(max_length=8, choices=Unit, default=Unit.NONE, db_default="", blank=True)
     groups = models.ManyToManyField(OptionGroup, through="ProductOptionGroup", related_name="products")
     created_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True, blank=True)
@@ -95,7 +105,14 @@ class Product(PublicIdModel):
             models.CheckConstraint(
                 condition=Q(withdrawn_at__isnull=True) | Q(is_sold=False), name="withdrawn_product_is_not_sold"
             ),
+            models.CheckConstraint(
+                condition=Q(unit="") | Q(is_sold=False, price_fen=0), name="material_is_not_for_sale"
+            ),
         ]
+
+    @property
+    def is_material(self) -> bool:
+        return self.unit != self.Unit.NONE
 
 
 class ProductOptionGroup(models.Model):

@@ -141,6 +141,8 @@ class StockMovement(models.Model):
         SALE = "sale"
         PUT_BACK = "put_back"
         UNDO = "undo"
+        CONSUMED = "consumed"
+        RESTORED = "restored"
 
     id = models.BigAutoField(primary_key=True)
     store = models.ForeignKey(Store, models.PROTECT, db_constraint=False, db_index=False, related_name="+")
@@ -159,8 +161,8 @@ class StockMovement(models.Model):
             ),
             models.CheckConstraint(condition=~Q(quantity=0), name="movement_moves_something"),
             models.CheckConstraint(
-                condition=Q(kind__in=["receipt", "put_back"], quantity__gt=0)
-                | Q(kind__in=["waste", "sale"], quantity__lt=0)
+                condition=Q(kind__in=["receipt", "put_back", "restored"], quantity__gt=0)
+                | Q(kind__in=["waste", "sale", "consumed"], quantity__lt=0)
                 | Q(kind__in=["stock_take", "transfer", "undo"]),
                 name="movement_goes_the_way_of_its_kind",
             ),

@@ -64,6 +64,7 @@ class Problem(StrEnum):
     PRODUCT_DIFFERS = "product_differs"
     PRODUCT_WITHDRAWN = "product_withdrawn"
     PRODUCT_AND_OPTION = "product_and_option"
+    PRODUCT_IS_MATERIAL = "product_is_material"
 
 
 @dataclass(frozen=True, slots=True)

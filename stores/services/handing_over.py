@@ -19,7 +19,8 @@ from config.kernel.pipeline import Cursor, Send, as_jsonb, pipelined
 Shelf = tuple[UUID, UUID]
 """A store and a product."""
 
-# Levels in key order, as orders promise them; made at once, so that the worker moves it.
+# Levels in key order, as orders promise them; made at once, so that the worker moves it. How the cup was made nobody
+# writes down at a counter: its recipe goes by the answers that stand in where a question is not answered.
 HAND_OVER = """
     WITH asked AS MATERIALIZED (
         SELECT s, p, n, d, source FROM jsonb_to_recordset(%(taken)s::jsonb)
@@ -46,6 +47,17 @@ HAND_OVER = """
             source_id, state, reserved_at, made_at)
         SELECT asked.s, asked.p, asked.n, level.mode, asked.d, 'redemption', asked.source, 'open', %(at)s, %(at)s
         FROM asked JOIN level ON level.store_id = asked.s AND level.product_id = asked.p
+    ), made AS (
+        INSERT INTO stores_materialuse
+            (store_id, source_kind, source_id, business_date, cups, state, recipes, taken, made_at)
+        SELECT s, 'redemption', source, d, jsonb_agg(jsonb_build_object('p', p, 'n', n, 'o', (
+            SELECT coalesce(jsonb_agg(option.id), '[]') FROM stores_productoptiongroup question
+            JOIN stores_option option ON option.group_id = question.group_id
+            WHERE question.product_id = p AND option.is_default AND option.withdrawn_at IS NULL
+        ))), 'open', '{}', '{}', %(at)s
+        FROM asked
+        WHERE EXISTS (SELECT FROM stores_recipe recipe WHERE recipe.product_id = p AND recipe.starts_at <= %(at)s)
+        GROUP BY s, source, d
     )
     SELECT short.store_id, short.product_id
     FROM (

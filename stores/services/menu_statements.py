@@ -37,6 +37,10 @@ SELECT product.line, 'product_withdrawn', 'code', product.code FROM menu_product
 JOIN stores_product known ON known.brand_id = %(brand)s AND known.code = product.code
 WHERE known.withdrawn_at IS NOT NULL
 UNION ALL
+SELECT product.line, 'product_is_material', 'code', product.code FROM menu_product product
+JOIN stores_product known ON known.brand_id = %(brand)s AND known.code = product.code
+WHERE known.unit <> '' AND known.withdrawn_at IS NULL AND NOT product.is_addon
+UNION ALL
 SELECT product.line, 'product_and_option', 'code', product.code FROM menu_product product
 WHERE CASE WHEN product.is_addon
     THEN EXISTS (SELECT FROM stores_product WHERE brand_id = %(brand)s AND code = product.code)

@@ -10,7 +10,14 @@ from django.db import connection, transaction
 
 from config.kernel.caller import Caller
 from config.kernel.ids import public
-from stores.errors import CodeTaken, OptionGroupNotFound, ProductNotFound, ProductWithdrawn, SubstituteRefused
+from stores.errors import (
+    CodeTaken,
+    MaterialIsNotSold,
+    OptionGroupNotFound,
+    ProductNotFound,
+    ProductWithdrawn,
+    SubstituteRefused,
+)
 from stores.models import OptionGroup, Product, ProductOptionGroup, ProductSubstitute
 from stores.services import brands, trail
 from stores.services.made import Made
@@ -57,6 +64,7 @@ def create(*, brand_id: UUID, new: NewProduct, by: Caller, at: datetime) -> Made
         "price_fen": new.price_fen,
         "is_sold": new.is_sold,
         "position": new.position,
+        "unit": Product.Unit.NONE,
     }
     with transaction.atomic(durable=True):
         brands.lock(brand_id)
@@ -79,12 +87,15 @@ def edit(*, product_id: UUID, changes: ProductChanges, by: Caller, at: datetime)
 
     Raises:
         ProductNotFound, ProductWithdrawn, OptionGroupNotFound: as they say.
+        MaterialIsNotSold: of a material only its names change.
     """
     fields = {name: value for name, value in changes.items() if name != "group_ids"}
     with transaction.atomic(durable=True):
         product = lock(product_id)
         if product.withdrawn_at is not None:
             raise ProductWithdrawn(withdrawn_at=product.withdrawn_at.isoformat())
+        if product.is_material and (others := changes.keys() - {"name", "name_en"}):
+            raise MaterialIsNotSold(param=min(others))
         told = trail.change(product, fields)
         if "group_ids" in changes:
             before = list(product.product_groups.order_by("position").values_list("group_id", flat=True))

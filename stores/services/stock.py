@@ -51,19 +51,31 @@ MAKE = """
     WHERE source_id = %(source_id)s AND source_kind = %(source_kind)s AND state = 'open' AND made_at IS NULL
 """
 # A reservation that the worker is moving makes this wait, and comes back as it is then: what is open becomes free,
-# what was moved comes back. The state it had says which, so that neither happens twice.
+# what was moved comes back. The state it had says which, so that neither happens twice. So do materials, by what the
+# row says was taken: this statement cannot see the movements of a worker that it has waited for.
 GIVE_BACK = """
     WITH ended AS (
         UPDATE stores_stockreservation
         SET state = CASE state WHEN 'open' THEN 'released' ELSE 'returned' END, ended_at = greatest(%(at)s, reserved_at)
         WHERE source_id = ANY(%(source_ids)s) AND source_kind = %(source_kind)s AND state IN ('open', 'moved')
         RETURNING store_id, product_id, business_date, mode, quantity, source_kind, source_id, state
+    ), unused AS (
+        UPDATE stores_materialuse
+        SET state = CASE state WHEN 'open' THEN 'released' ELSE 'returned' END, ended_at = greatest(%(at)s, made_at)
+        WHERE source_id = ANY(%(source_ids)s) AND source_kind = %(source_kind)s AND state IN ('open', 'consumed')
+        RETURNING store_id, business_date, source_kind, source_id, taken
+    ), restored AS MATERIALIZED (
+        SELECT store_id, key::uuid AS product_id, business_date, value::bigint AS quantity, source_kind, source_id
+        FROM unused CROSS JOIN jsonb_each_text(taken)
     ), level AS MATERIALIZED (
         SELECT l.id, back.free, back.returned
-        FROM (SELECT store_id, product_id,
-                     coalesce(sum(quantity) FILTER (WHERE mode = 'counted' AND state = 'released'), 0) AS free,
-                     coalesce(sum(quantity) FILTER (WHERE mode = 'counted' AND state = 'returned'), 0) AS returned
-              FROM ended GROUP BY store_id, product_id) back
+        FROM (SELECT store_id, product_id, sum(free) AS free, sum(returned) AS returned
+              FROM (SELECT store_id, product_id,
+                           CASE WHEN mode = 'counted' AND state = 'released' THEN quantity ELSE 0 END AS free,
+                           CASE WHEN mode = 'counted' AND state = 'returned' THEN quantity ELSE 0 END AS returned
+                    FROM ended
+                    UNION ALL SELECT store_id, product_id, 0, quantity FROM restored) each
+              GROUP BY store_id, product_id) back
         JOIN stores_stocklevel l ON l.store_id = back.store_id AND l.product_id = back.product_id
         ORDER BY l.store_id, l.product_id FOR NO KEY UPDATE OF l
     ), tallied AS MATERIALIZED (
@@ -84,6 +96,9 @@ GIVE_BACK = """
             (store_id, product_id, quantity, kind, source_kind, source_id, business_date, moved_at)
         SELECT store_id, product_id, quantity, 'put_back', source_kind, source_id, business_date, %(at)s
         FROM ended WHERE state = 'returned' AND mode = 'counted'
+        UNION ALL
+        SELECT store_id, product_id, quantity, 'restored', source_kind, source_id, business_date, %(at)s
+        FROM restored
     )
     SELECT count(*) FROM ended
 """

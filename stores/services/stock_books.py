@@ -31,7 +31,7 @@ from stores.models import (
     StockTransfer,
     Store,
 )
-from stores.services import trail
+from stores.services import consuming, trail
 from stores.services.made import Made
 
 MOST_LINES = 200
@@ -139,19 +139,22 @@ def differences(levels: Mapping[UUID, StockLevel], counted: Mapping[UUID, int]) 
     What the books lack to what was counted.
 
     What is promised and not made still stands there. What was made and is not settled does not, though the books have
-    it still: it is added to what was counted. ``levels`` are locked before this looks at reservations, and the worker
-    changes both together under the same locks, so it has settled either wholly or not at all.
+    it still: it is added to what was counted, and so is what cups that were made have used of a material. ``levels``
+    are locked before this looks at either, and the worker changes both together under the same locks, so it has
+    settled either wholly or not at all.
     """
     assert connection.in_atomic_block, "a lock lasts as long as its transaction"
+    stores = {level.store_id for level in levels.values()}
     made = StockReservation.objects.filter(
-        store_id__in={level.store_id for level in levels.values()},
+        store_id__in=stores,
         product_id__in=levels,
         state=StockReservation.State.OPEN,
         mode=StockMode.COUNTED,
         made_at__isnull=False,
     )
     gone = dict(made.values("product_id").annotate(units=Sum("quantity")).values_list("product_id", "units"))
-    return {one: count + gone.get(one, 0) - levels[one].on_hand for one, count in counted.items()}
+    used = consuming.waiting(store_ids=stores, material_ids=levels)
+    return {one: count + gone.get(one, 0) + used.get(one, 0) - levels[one].on_hand for one, count in counted.items()}
 
 
 def write(

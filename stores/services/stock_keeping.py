@@ -30,7 +30,8 @@ def keep(*, store_id: UUID, product_id: UUID, rule: StockRule, by: Caller, at: d
 
     Raises:
         StoreNotFound, ProductNotFound: as they say; another brand's product is none.
-        StockRuleInvalid: a limit without the mode, a mode without its limit, a count where nothing is counted.
+        StockRuleInvalid: a limit without the mode, a mode without its limit, a count where nothing is counted, or a
+            limit of a material, which nobody orders.
     """
     _check(rule)
     with transaction.atomic(durable=True):
@@ -40,6 +41,8 @@ def keep(*, store_id: UUID, product_id: UUID, rule: StockRule, by: Caller, at: d
         product = Product.objects.filter(id=product_id, brand_id=store.brand_id).first()
         if product is None:
             raise ProductNotFound
+        if product.is_material and rule.mode is StockMode.DAILY_LIMIT:
+            raise StockRuleInvalid(param="mode")
         StockLevel.objects.bulk_create(
             [StockLevel(store=store, product=product, mode=StockMode.SWITCH)], ignore_conflicts=True
         )

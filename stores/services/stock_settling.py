@@ -7,16 +7,12 @@ everything back. What a counter handed over is settled at once. Each line belong
 promised, however late it is settled.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
 
-from config.kernel.caller import MACHINE
-from config.kernel.ids import public
 from config.kernel.pipeline import pipelined
-from config.kernel.trail import Act, Message, send_trail
-from stores.models import Product, Store
+from stores.services.settled import Settled, leave_settled
 
 LINES_AT_ONCE = 5_000
 """A transaction of a third of a second: so long may an order wait for the level of one of these products."""
@@ -55,14 +51,6 @@ SETTLE = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """``lines`` were moved; ``short`` products of a store went below nothing with them."""
-
-    lines: int
-    short: int
-
-
 def settle(*, limit: int = LINES_AT_ONCE, at: datetime) -> Settled:
     """
     Move up to ``limit`` lines that were made, each exactly once, however many workers there are.
@@ -73,26 +61,4 @@ def settle(*, limit: int = LINES_AT_ONCE, at: datetime) -> Settled:
     with transaction.atomic(durable=True):
         with pipelined() as send:
             settling = send(SETTLE, {"limit": limit, "at": at})
-        rows = settling.fetchall()
-        lines, short = rows[0][0], [row[1:] for row in rows if row[1] is not None]
-        if lines:
-            act = Act("stock.settled", MACHINE.kind, None, "stock_reservation", None, None, subject_count=lines)
-            told = [
-                Message(
-                    brand_id,
-                    "stock.short",
-                    [
-                        {
-                            "store": public(Store.PREFIX, store_id),
-                            "product": public(Product.PREFIX, product_id),
-                            "on_hand": on_hand,
-                        }
-                        for brand, store_id, product_id, on_hand in short
-                        if brand == brand_id
-                    ],
-                )
-                for brand_id in {row[0] for row in short}
-            ]
-            with pipelined() as send:
-                send_trail(send, [act], told, at=at)
-        return Settled(lines, len(short))
+        return leave_settled(settling.fetchall(), act="stock.settled", subject_kind="stock_reservation", at=at)

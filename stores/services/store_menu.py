@@ -79,7 +79,7 @@ def _change_product(
 ) -> None:
     with transaction.atomic(durable=True):
         store = _lock(store_id)
-        product = Product.objects.filter(id=product_id, brand_id=store.brand_id).first()
+        product = Product.objects.filter(id=product_id, brand_id=store.brand_id, unit=Product.Unit.NONE).first()
         if product is None:
             raise ProductNotFound
         row = StoreProduct.objects.filter(store=store, product=product).first()

@@ -219,6 +219,15 @@ OPERATIONS: dict[str, Operation] = {
     "import_menu": of(P.EDIT_PRODUCTS, lambda side, store: "product_id,name,price\n900,龙井,18\n", **CSV),
     "get_product": of(P.VIEW_STORES),
     "edit_product": of(P.EDIT_PRODUCTS, plain(name="龙井")),
+    "list_materials": of(P.VIEW_STOCK),
+    "create_material": of(
+        P.EDIT_PRODUCTS,
+        lambda side, store: {"brand": side.brand.public_id, "code": code(), "name": "鲜牛奶", "unit": "ml"},
+    ),
+    "get_recipe": of(P.VIEW_STOCK),
+    "replace_recipe": of(
+        P.EDIT_PRODUCTS, lambda side, store: {"lines": [{"material": side.material.public_id, "quantity": 150}]}
+    ),
     "list_product_terms": of(P.EDIT_PRODUCTS),
     "list_product_vouchers": of(P.EDIT_PRODUCTS, lacks="terms_not_found"),
     "withdraw_product": of(P.EDIT_PRODUCTS, plain(reason="停产")),

@@ -149,6 +149,7 @@ class Side:
         """A product that three stores count; one of them has sent some to each of the others."""
         self.third_store = factories.store(self.brand)
         self.counted = stocked.keep(self.third_store, "counted")
+        self.material = factories.material(self.brand)
         for store in (self.store, self.other_store):
             stocked.keep(store, "counted", product=self.counted)
         self.act, self.other_act = (

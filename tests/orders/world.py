@@ -30,7 +30,7 @@ from orders.services.ledger import Posting, post
 from orders.services.refunds import refund_expired, request_refund
 from orders.services.surcharges import Extra
 from stores.models import Brand, Product, Store
-from stores.services import opening, stock_acts, stock_settling, stock_transfers
+from stores.services import consuming, opening, stock_acts, stock_settling, stock_transfers
 from tests import factories
 from tests.factories import NOW
 from tests.orders import billed, ordering, paid, paying_out, settled
@@ -232,6 +232,7 @@ def _order(counter: Counter, kept: Purchase, used: Purchase) -> None:
     """
     waiting, mine = (Voucher.objects.get(source_id=purchase.pk) for purchase in (kept, used))
     counted, limited = (stocked.keep(counter.store, mode) for mode in ("counted", "daily_limit"))
+    stocked.made_of(counter.store, counted, at=NOW - timedelta(days=1))
     half = [(waiting, 1, ordering.CUP_FEN)]
     ordering.place(counter, ordering.priced((counted, 2), (limited, 3), uses=half))
     made = ordering.confirmed(counter, voucher=mine, product=counted)
@@ -255,9 +256,11 @@ def _package(brand: Brand, product: Product) -> Offer:
 def _over_the_counter(counter: Counter, product: Product, *bought: Purchase) -> None:
     """Two packages of a counted product, settled as the ready order is; more of it comes, and some is on the road."""
     stocked.keep(counter.store, "counted", product=product)
+    stocked.made_of(counter.store, product)
     for purchase in bought:
         counter.redeem(Voucher.objects.get(source_id=purchase.pk).code)
     stock_settling.settle(at=LATER)
+    consuming.consume(at=LATER)
     stock_acts.receive_goods(stocked.asked(counter.store, {product: 5}))
     stock_transfers.send_goods(stocked.asked(counter.store, {product: 2}), factories.store(counter.brand).pk)
     undone = Redemption.objects.get(voucher__source_id=bought[-1].pk)

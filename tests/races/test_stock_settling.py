@@ -14,7 +14,7 @@ from stores import errors
 from stores.models import StockAct, StockLevel, StockMovement, StockReservation, StockTransfer, Store
 from stores.services import stock_acts, stock_books, stock_settling, stock_transfers
 from stores.services.made import Made
-from stores.services.stock_settling import Settled
+from stores.services.settled import Settled
 from tests import factories
 from tests.factories import NOW
 from tests.races.at_once import at_once

@@ -7,9 +7,12 @@ from uuid import UUID, uuid4
 from django.db import transaction
 
 from config.kernel.caller import Caller, CallerKind
+from config.kernel.pipeline import pipelined
 from stores.business_days import business_date
-from stores.models import Product, StockMode, StockReservation, Store
-from stores.services import stock, stock_keeping
+from stores.models import MaterialUse, Option, Product, StockMode, StockReservation, Store
+from stores.services import consuming, recipes, stock, stock_keeping
+from stores.services.consuming import Cups
+from stores.services.recipes import RecipeSaid
 from stores.services.stock_books import Asked, StockLine
 from stores.services.stock_keeping import StockRule
 from tests import factories
@@ -28,6 +31,13 @@ def keep(store: Store, mode: str, *, product: Product | None = None, units: int 
     )
     stock_keeping.keep(store_id=store.id, product_id=product.id, rule=rule, by=MANAGER, at=NOW)
     return product
+
+
+def made_of(store: Store, product: Product, quantity: int = 200, *, at: datetime = NOW) -> Product:
+    """The material, counted at the store, of which one of ``product`` takes so many millilitres."""
+    material = keep(store, "counted", product=factories.material(store.brand), units=1_000)
+    recipes.replace(product_id=product.id, lines=[RecipeSaid(material.id, quantity)], by=MANAGER, at=at)
+    return material
 
 
 def asked(store: Store, lines: dict[Product, int], **fields: Any) -> Asked:
@@ -61,3 +71,19 @@ def make(order_id: UUID, *, at: datetime = NOW) -> None:
 def give_back(order_id: UUID) -> int:
     with transaction.atomic():
         return stock.give_back(source_kind=StockReservation.Source.STORE_ORDER, source_ids=[order_id], at=NOW)
+
+
+def cups(store: Store, product: Product, count: int = 1, *options: Option, at: datetime = NOW) -> UUID:
+    """Cups of one order that were made, whose id comes back."""
+    order_id = uuid4()
+    with transaction.atomic(), pipelined() as send:
+        consuming.send_made(
+            send,
+            store_id=store.id,
+            business_date=business_date(hours=store.hours, zone=store.zone, at=at),
+            cups=[Cups(product.id, count, [option.id for option in options])],
+            source_kind=MaterialUse.Source.STORE_ORDER,
+            source_id=order_id,
+            at=at,
+        )
+    return order_id

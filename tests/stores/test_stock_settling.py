@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from config.kernel.models import AuditEntry, OutboxMessage
 from stores.models import DailyTally, Product, StockLevel, StockMovement, StockReservation, Store
 from stores.services import stock_settling
-from stores.services.stock_settling import Settled
+from stores.services.settled import Settled
 from stores.tasks import settle_stock
 from tests import factories
 from tests.factories import NOW

@@ -143,6 +143,11 @@ CORRUPTIONS = {
     " WHERE source_kind = 'store_order'",
     "order_is_made_when_it_is_ready": "UPDATE stores_stockreservation SET made_at = reserved_at"
     " WHERE source_kind = 'store_order'",
+    "material_was_consumed_once": "DELETE FROM stores_stockmovement WHERE kind = 'consumed'",
+    "returned_material_was_restored_once": "DELETE FROM stores_stockmovement WHERE kind = 'restored'",
+    "material_was_consumed_by_its_recipe": "UPDATE stores_recipeline SET quantity = quantity + 1",
+    "live_cups_use_their_materials": "UPDATE stores_materialuse SET state = 'returned' WHERE state = 'consumed'",
+    "made_order_used_materials": "DELETE FROM stores_materialuse WHERE source_kind = 'store_order'",
     # I8
     "stock_act_moved_what_it_says": "UPDATE stores_stockact SET lines = '[]' WHERE kind = 'receipt'",
     "stock_act_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'stock.receipt'",
