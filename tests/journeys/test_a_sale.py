@@ -20,7 +20,7 @@ from orders import tasks as order_tasks
 from orders.invariants import auditing, slices
 from orders.models import Account, PaymentNotice
 from orders.services import ledger
-from stores.models import ApiClient, Brand, Staff
+from stores.models import ApiClient, Brand, Staff, Store
 from stores.services import api_clients, brands, staffing
 from stores.services.people import NewPerson
 from stores.services.staffing import Place
@@ -99,19 +99,47 @@ def site(live_server: LiveServer, settings: Any) -> Iterator[Site]:
 
 
 def test_a_sale_from_the_shelf_to_the_books(site: Site) -> None:
-    at = datetime.now(UTC)
-    entity = factories.entity(site.brand)
-    store = factories.store(site.brand, entity=entity)
+    store = store_with_a_clerk(site.brand)
+    session = put_on_sale(site)
+    she, other = site.customer("she"), site.customer("other")
+    wish = the_listing(she, session)
+
+    buy_and_pay(site, session, wish, she, other)
+    [card] = she.get("vouchers")["items"]
+    theirs = other.get("vouchers")["items"]
+    assert (card["uses_left"], len(theirs)) == (3, 2)
+
+    at_the_counter(site.clerk("clerk@qingyu"), store, card, theirs[0])
+    give_back(site, store, she, card)
+    close(site, session, she, wish)
+    assert balances(site.brand) == {
+        "provider_clearing": -(6_000 - 1_333),
+        "prepaid_unissued": 0,
+        "voucher_liability": 4_000,
+        "redeemed": 667,
+        "refunds_payable": 0,
+    }
+    with auditing.one_snapshot():
+        results = auditing.look(slices.whole())
+    assert {result.check: result.broken for result in results if result.broken} == {}
+    assert sum(result.rows for result in results) > 50
+
+
+def store_with_a_clerk(brand: Brand) -> Store:
+    store = factories.store(brand, entity=factories.entity(brand))
     staffing.appoint(
-        brand_id=site.brand.id,
+        brand_id=brand.id,
         person=NewPerson("clerk@qingyu", PASSWORD),
         role=Staff.Role.CLERK,
         place=Place(store_id=store.id),
         by=BY,
-        at=at,
+        at=datetime.now(UTC),
     )
+    return store
 
-    # The brand puts a card of three drinks on sale in a livestream.
+
+def put_on_sale(site: Site) -> str:
+    """A card of three drinks, in a livestream that is open."""
     deal = site.server.post("deals", {"out_id": "card-3", "kind": "times_card", "name": "三次卡", "total": 100})
     terms = site.server.post(
         f"deals/{deal['id']}/terms",
@@ -124,35 +152,34 @@ def test_a_sale_from_the_shelf_to_the_books(site: Site) -> None:
     site.server.post(f"sessions/{session['id']}/listings", {"offer": offer["id"]})
     site.server.post(f"offers/{offer['id']}/open", status=200)
     site.server.post(f"sessions/{session['id']}/open", status=200)
+    return str(session["id"])
 
-    # Two customers buy at the price they are shown; one asks twice with one key.
-    she, other = site.customer("she"), site.customer("other")
-    [listing] = she.get(f"live/{session['id']}")["listings"]
-    wish = {
-        "offer": listing["offer"],
-        "unit_price_fen": listing["unit_price_fen"],
-        "terms_number": listing["terms_number"],
-    }
+
+def the_listing(customer: Person, session: str) -> dict[str, Any]:
+    """What is bought: at the price and by the terms that she is shown."""
+    [listing] = customer.get(f"live/{session}")["listings"]
+    return {name: listing[name] for name in ("offer", "unit_price_fen", "terms_number")}
+
+
+def buy_and_pay(site: Site, session: str, wish: dict[str, Any], she: Person, other: Person) -> None:
+    """One buys one and asks twice with one key, the other buys two; their phones pay, the workers issue."""
     key = str(uuid4())
-    bought = she.post(f"live/{session['id']}/purchases", wish, key=key)
-    assert she.post(f"live/{session['id']}/purchases", wish, key=key, status=200)["purchase"] == bought["purchase"]
-    others = other.post(f"live/{session['id']}/purchases", {**wish, "quantity": 2})
-    assert she.refused(f"live/{session['id']}/purchases", {**wish, "unit_price_fen": 1}) == "price_changed"
+    bought = she.post(f"live/{session}/purchases", wish, key=key)
+    assert she.post(f"live/{session}/purchases", wish, key=key, status=200)["purchase"] == bought["purchase"]
+    others = other.post(f"live/{session}/purchases", {**wish, "quantity": 2})
+    assert she.refused(f"live/{session}/purchases", {**wish, "unit_price_fen": 1}) == "price_changed"
     assert she.get("vouchers")["items"] == []
 
-    # Their phones pay; the provider tells the site, the workers issue.
     for purchase in (bought, others):
         site.provider.pay(purchase["payment"]["parameters"]).raise_for_status()
     until(lambda: PaymentNotice.objects.count() >= 2)
     order_tasks.apply_notices()
     order_tasks.issue_paid()
     assert she.get(f"purchases/{bought['purchase']}")["status"] == "issued"
-    [card] = she.get("vouchers")["items"]
-    theirs = other.get("vouchers")["items"]
-    assert (card["uses_left"], len(theirs)) == (3, 2)
 
-    # At the counter: shown, redeemed, redeemed again by the same key, undone, redeemed.
-    clerk = site.clerk("clerk@qingyu")
+
+def at_the_counter(clerk: Person, store: Store, card: dict[str, Any], others: dict[str, Any]) -> None:
+    """Shown, redeemed, redeemed again by the same key, one of the two undone; what is not there is refused."""
     counter = f"stores/{store.public_id}/redemptions"
     [shown] = clerk.post(f"{counter}/prepare", {"codes": [card["code"]]}, status=200)["vouchers"]
     assert shown["is_usable"]
@@ -162,13 +189,16 @@ def test_a_sale_from_the_shelf_to_the_books(site: Site) -> None:
     assert [use["amount_fen"] for use in done["redemptions"]] == [667, 667]
     undone = clerk.post(f"redemptions/{done['redemptions'][0]['id']}/reversal")
     assert undone["uses_left"] == 2
-    assert clerk.refused(counter, {"codes": [theirs[0]["code"]] * 4}) == "voucher_already_redeemed"
+    assert clerk.refused(counter, {"codes": [others["code"]] * 4}) == "voucher_already_redeemed"
     assert clerk.refused(counter, {"codes": ["000000000000"]}) == "voucher_not_found"
 
-    # She gives the rest of her card back; the money leaves through the provider.
+
+def give_back(site: Site, store: Store, she: Person, card: dict[str, Any]) -> None:
+    """The rest of her card; the money leaves through the provider."""
     refund = she.post(f"vouchers/{card['id']}/refund")
     assert refund["amount_fen"] == 2_000 - 667
-    assert clerk.refused(counter, {"codes": [card["code"]]}) == "voucher_refunded"
+    redemptions = f"stores/{store.public_id}/redemptions"
+    assert site.clerk("clerk@qingyu").refused(redemptions, {"codes": [card["code"]]}) == "voucher_refunded"
     order_tasks.send_refunds()
 
     def is_back() -> bool:
@@ -177,25 +207,14 @@ def test_a_sale_from_the_shelf_to_the_books(site: Site) -> None:
 
     until(is_back)
 
-    # Nothing more is sold once it is closed, and the sweepers have nothing left to do.
-    site.server.post(f"sessions/{session['id']}/close", status=200)
-    assert she.refused(f"live/{session['id']}/purchases", wish) == "sale_closed"
+
+def close(site: Site, session: str, she: Person, wish: dict[str, Any]) -> None:
+    """Nothing more is sold, and the sweepers have nothing left to do."""
+    site.server.post(f"sessions/{session}/close", status=200)
+    assert she.refused(f"live/{session}/purchases", wish) == "sale_closed"
     voucher_tasks.expire_due()
     voucher_tasks.release_overdue()
     order_tasks.fold_transfers()
-
-    # The books, from the rows alone.
-    assert balances(site.brand) == {
-        "provider_clearing": -(6_000 - 1_333),
-        "prepaid_unissued": 0,
-        "voucher_liability": 4_000,
-        "redeemed": 667,
-        "refunds_payable": 0,
-    }
-    with auditing.one_snapshot():
-        results = auditing.look(slices.whole())
-    assert {result.check: result.broken for result in results if result.broken} == {}
-    assert sum(result.rows for result in results) > 50
 
 
 def balances(brand: Brand) -> dict[str, int]:

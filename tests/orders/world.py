@@ -96,15 +96,7 @@ def build() -> World:
 
     counter = counters.counter(brand=brand)
     counter.redeem(Voucher.objects.get(source_id=redeemed.pk, ordinal=1).code)
-    hers = Voucher.objects.get(source_id=used_by_her.pk)
-    redeem_own(
-        customer_id=hers.customer_id,
-        voucher_ids=[hers.pk],
-        store=counter.store,
-        bill_fen=None,
-        request_id=uuid4(),
-        at=NOW,
-    )
+    _use_herself(counter, used_by_her)
     _surcharges(counter, counter.redeem(Voucher.objects.get(source_id=undone.pk).code))
     again = Redemption.objects.get(voucher__source_id=undone.pk)
     reverse(redemption_id=again.pk, operator=counter.clerk, request_id=uuid4(), at=LATER)
@@ -123,6 +115,18 @@ def build() -> World:
     billed.a_closed_day(brand)
     paying_out.paid_and_refused(brand)
     return World(redeemed=redeemed)
+
+
+def _use_herself(counter: Counter, purchase: Purchase) -> None:
+    hers = Voucher.objects.get(source_id=purchase.pk)
+    redeem_own(
+        customer_id=hers.customer_id,
+        voucher_ids=[hers.pk],
+        store=counter.store,
+        bill_fen=None,
+        request_id=uuid4(),
+        at=NOW,
+    )
 
 
 def _surcharges(counter: Counter, undone: Redeemed) -> None:

@@ -59,31 +59,27 @@ def ask(
         AnswerTooLate: the deadline is over already.
         IdempotencyConflict: ``request_id`` came before with other content.
     """
+    scope, rules = dict(store_scope), list(settlement_rules)
     content = content_hash(
-        deal=deal.id,
-        scope=dict(store_scope),
-        price=price_fen,
-        rules=list(settlement_rules),
-        note=note,
-        answer_until=answer_until,
+        deal=deal.id, scope=scope, price=price_fen, rules=rules, note=note, answer_until=answer_until
     )
     key = Key(deal.brand_id, request_id, content)
-    check_scopes(dict(store_scope), {})
-    check_rules(settlement_rules)
+    check_scopes(scope, {})
+    check_rules(rules)
     with transaction.atomic(durable=True):
         brands.lock(deal.brand_id)
         if first := made_before(ParticipationRound.objects.all(), key):
             return first
         if answer_until <= at:
             raise AnswerTooLate(answer_until=answer_until.isoformat(), param="answer_until")
-        check_rules_named(settlement_rules, {}, deal=deal)
-        stores = _stores(deal, store_scope, at=at)
+        check_rules_named(rules, {}, deal=deal)
+        stores = _stores(deal, scope, at=at)
         if not stores:
             raise NobodyToAsk(param="store_scope")
         asked = ParticipationRound(
             deal=deal,
             price_fen=price_fen,
-            settlement_rules=list(settlement_rules),
+            settlement_rules=rules,
             note=note,
             answer_until=answer_until,
             asked_at=at,
