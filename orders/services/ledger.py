@@ -5,10 +5,12 @@ docs/ledger.md explains the accounts and carries ``POSTING_TABLE`` as printed by
 ``manage.py posting_table``. A balance is credits less debits.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -255,12 +257,13 @@ use that was refunded, and a brand's share is below zero where it pays stores mo
 Every other account stays at 0 or above.
 """
 
+# A row for all sources of one way: a batch has thousands of sources and a handful of ways.
 INSERT = """
 INSERT INTO orders_ledgertransfer
     (brand_id, debit_id, credit_id, amount_fen, kind, source_kind, source_id, occurred_at)
-SELECT brand_id, debit_id, credit_id, amount_fen, kind, source_kind, source_id, %(at)s
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS posting(
-    brand_id uuid, debit_id uuid, credit_id uuid, amount_fen bigint, kind text, source_kind text, source_id uuid)
+SELECT brand_id, debit_id, credit_id, amount_fen, kind, source_kind, unnest(sources), %(at)s
+FROM jsonb_to_recordset(%(ways)s::jsonb) AS way(
+    brand_id uuid, debit_id uuid, credit_id uuid, amount_fen bigint, kind text, source_kind text, sources uuid[])
 """
 
 BALANCE = """
@@ -288,6 +291,15 @@ class Posting:
     owner: str = ""
 
 
+class Way(NamedTuple):
+    """What a posting has in common with all that move the same amount between the same accounts."""
+
+    kind: LedgerTransfer.Kind
+    brand_id: UUID
+    amount_fen: int
+    owner: str = ""
+
+
 AccountKey = tuple[UUID, str, str]
 
 _known_accounts: dict[AccountKey, UUID] = {}
@@ -301,37 +313,42 @@ def post(postings: Sequence[Posting], *, at: datetime) -> None:
     Runs inside the caller's transaction, and last in it: the first posting of a brand creates its
     accounts and holds them until commit.
     """
-    assert connection.in_atomic_block, "money moves in the transaction of the event that moves it"
-    if not postings:
-        return
-    ways = {(posting.brand_id, posting.kind, posting.owner) for posting in postings}
-    accounts = _accounts_of(ways, at=at)
-    sides = {
-        (brand, kind, owner): (
-            accounts[_key(brand, POSTING_TABLE[kind].debit, owner)],
-            accounts[_key(brand, POSTING_TABLE[kind].credit, owner)],
-        )
-        for brand, kind, owner in ways
-    }
-    rows = []
+    sources: defaultdict[Way, list[UUID]] = defaultdict(list)
     for posting in postings:
-        assert posting.amount_fen > 0, "callers leave out what is worth nothing"
         source_kind = POSTING_TABLE[posting.kind].source_kind
         assert posting.source_kind == source_kind, f"{posting.kind} is posted for a {source_kind}"
-        debit_id, credit_id = sides[posting.brand_id, posting.kind, posting.owner]
+        way = Way(posting.kind, posting.brand_id, posting.amount_fen, posting.owner)
+        sources[way].append(posting.source_id)
+    post_alike(sources, at=at)
+
+
+def post_alike(sources: Mapping[Way, Sequence[UUID]], *, at: datetime) -> None:
+    """
+    ``post`` for thousands: one transfer for each source of each way.
+
+    Runs inside the caller's transaction, and last in it.
+    """
+    assert connection.in_atomic_block, "money moves in the transaction of the event that moves it"
+    if not sources:
+        return
+    accounts = _accounts_of({(way.brand_id, way.kind, way.owner) for way in sources}, at=at)
+    rows = []
+    for way, source_ids in sources.items():
+        assert way.amount_fen > 0, "callers leave out what is worth nothing"
+        rule = POSTING_TABLE[way.kind]
         rows.append(
             {
-                "brand_id": posting.brand_id,
-                "debit_id": debit_id,
-                "credit_id": credit_id,
-                "amount_fen": posting.amount_fen,
-                "kind": posting.kind,
-                "source_kind": source_kind,
-                "source_id": posting.source_id,
+                "brand_id": way.brand_id,
+                "debit_id": accounts[_key(way.brand_id, rule.debit, way.owner)],
+                "credit_id": accounts[_key(way.brand_id, rule.credit, way.owner)],
+                "amount_fen": way.amount_fen,
+                "kind": way.kind,
+                "source_kind": rule.source_kind,
+                "sources": source_ids,
             }
         )
     with pipelined() as send:
-        send(INSERT, {"at": at, "rows": as_jsonb(rows)})
+        send(INSERT, {"at": at, "ways": as_jsonb(rows)})
 
 
 def balance(account: Account) -> int:

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import add
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from config.kernel.trail import Act, send_trail
 from orders.models import LedgerTransfer, Settlement
 from orders.models.settlement import AMOUNTS
 from orders.services import ledger
-from orders.services.ledger import Posting
+from orders.services.ledger import Posting, Way
 from vouchers.settlement import Division
 
 OPEN_SINCE = date(2000, 1, 1)
@@ -38,7 +39,9 @@ SELECT id, brand_id, source_kind, store_id, entity_id, customer_id, redemption_i
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS line(
     id uuid, brand_id uuid, source_kind text, store_id uuid, entity_id uuid, customer_id uuid, redemption_id uuid,
     purchase_id uuid, terms_id uuid, rule smallint, promoter_id uuid, fault text, request_id uuid,
-    business_date date, booked_date date, {", ".join(f"{name} bigint" for name in AMOUNTS)})
+    business_date date, booked_date date, divided int)
+JOIN jsonb_to_recordset(%(divisions)s::jsonb) AS division(
+    divided int, {", ".join(f"{name} bigint" for name in AMOUNTS)}) USING (divided)
 """  # noqa: S608 - constants
 # In key order: two workers that meet on two statements wait for each other, they do not deadlock.
 ADD_TO_STATEMENTS = f"""
@@ -94,24 +97,31 @@ def book(lines: Sequence[Line], *, at: datetime) -> None:
         return
     open_from = hold_books({line.brand_id for line in lines})
     rows = []
-    of_statement: defaultdict[tuple[UUID, UUID, UUID | None, date], Counter[str]] = defaultdict(Counter)
+    # A batch has thousands of lines and a handful of divisions: each is sent once.
+    divisions: dict[tuple[int, ...], int] = {}
+    totals: dict[tuple[UUID, UUID, UUID | None, date], tuple[int, ...]] = {}
     for line in lines:
         booked_date = max(line.business_date, open_from[line.brand_id])
-        row = row_of(line, booked_date=booked_date)
-        rows.append(row)
-        statement = of_statement[line.brand_id, line.store_id, line.entity_id, booked_date]
-        statement["lines"] += 1
-        for name in AMOUNTS:
-            statement[name] += row[name]
+        amounts = amounts_of(line)
+        rows.append(row_of(line, booked_date=booked_date) | {"divided": divisions.setdefault(amounts, len(divisions))})
+        statement = line.brand_id, line.store_id, line.entity_id, booked_date
+        so_far = totals.get(statement)
+        totals[statement] = (1, *amounts) if so_far is None else tuple(map(add, so_far, (1, *amounts)))
     statements = [
-        {"brand_id": brand_id, "store_id": store_id, "entity_id": entity_id, "day": day, **amounts}
-        for (brand_id, store_id, entity_id, day), amounts in of_statement.items()
+        {"brand_id": brand_id, "store_id": store_id, "entity_id": entity_id, "day": day}
+        | dict(zip(("lines", *AMOUNTS), total, strict=True))
+        for (brand_id, store_id, entity_id, day), total in totals.items()
+    ]
+    numbered = [
+        {"divided": number, **dict(zip(AMOUNTS, amounts, strict=True))} for amounts, number in divisions.items()
     ]
     with pipelined() as send:
-        send(WRITE_LINES, {"rows": as_jsonb(rows), "at": at})
+        send(WRITE_LINES, {"rows": as_jsonb(rows), "divisions": as_jsonb(numbered), "at": at})
         send_trail(send, _acts(lines), [], at=at)
+    ledger.post_alike(_sources(lines), at=at)
+    # Last: another worker that has lines of the same statements waits from here to the commit, and no longer.
+    with pipelined() as send:
         send(ADD_TO_STATEMENTS, {"rows": as_jsonb(statements)})
-    ledger.post([posting for line in lines for posting in postings_of(line)], at=at)
 
 
 def hold_books(brand_ids: Collection[UUID]) -> dict[UUID, date]:
@@ -128,8 +138,7 @@ def hold_books(brand_ids: Collection[UUID]) -> dict[UUID, date]:
 
 
 def row_of(line: Line, *, booked_date: date) -> dict[str, Any]:
-    """The line as its table has it."""
-    division = line.division
+    """The line as its table has it, its amounts left out."""
     return {
         "id": line.id,
         "brand_id": line.brand_id,
@@ -146,18 +155,16 @@ def row_of(line: Line, *, booked_date: date) -> dict[str, Any]:
         "request_id": line.request_id,
         "business_date": line.business_date,
         "booked_date": booked_date,
-        "paid_fen": division.paid_fen,
-        "share_fen": division.share_fen,
-        "subsidy_fen": division.subsidy_fen,
-        "fee_fen": division.fee_fen,
-        "borne_fen": division.borne_fen,
-        "promoter_fen": division.promoter_fen,
-        "provider_fen": division.provider_fen,
-        "platform_fen": division.platform_fen,
-        "entity_fen": division.entity_fen,
-        "brand_fen": division.brand_fen,
-        "till_fen": line.till_fen,
     }
+
+
+def amounts_of(line: Line) -> tuple[int, ...]:
+    """The line's ``AMOUNTS``, in their order."""
+    to = line.division
+    return (
+        *(to.paid_fen, to.share_fen, to.subsidy_fen, to.fee_fen, to.borne_fen, to.promoter_fen, to.provider_fen),
+        *(to.platform_fen, to.entity_fen, to.brand_fen, line.till_fen),
+    )
 
 
 CAME_IN = {
@@ -169,6 +176,12 @@ CAME_IN = {
 
 def postings_of(line: Line) -> list[Posting]:
     """All of it to the brand, and from there to everybody else; what comes back goes the other way."""
+    return [
+        Posting(way.kind, way.brand_id, way.amount_fen, "settlement", line.id, owner=way.owner) for way in _ways(line)
+    ]
+
+
+def _ways(line: Line) -> list[Way]:
     division = line.division
     entity, promoter = str(line.entity_id or ""), str(line.promoter_id or "")
     kind = LedgerTransfer.Kind
@@ -185,9 +198,20 @@ def postings_of(line: Line) -> list[Posting]:
         (kind.AGENCY_BACK, -division.provider_fen, promoter),
         (kind.PLATFORM_FEE, division.platform_fen, line.platform),
     ]
-    return [
-        Posting(way, line.brand_id, fen, "settlement", line.id, owner=owner) for way, fen, owner in moves if fen > 0
-    ]
+    return [Way(way, line.brand_id, fen, owner) for way, fen, owner in moves if fen > 0]
+
+
+def _sources(lines: Sequence[Line]) -> dict[Way, list[UUID]]:
+    """The lines by the ways their money goes; lines that are paid to the same parties are looked at once."""
+    alike: defaultdict[tuple[object, ...], list[Line]] = defaultdict(list)
+    for line in lines:
+        to = line.brand_id, line.entity_id, line.promoter_id, line.platform
+        alike[(line.source_kind, line.division, line.till_fen, *to)].append(line)
+    sources: defaultdict[Way, list[UUID]] = defaultdict(list)
+    for same in alike.values():
+        for way in _ways(same[0]):
+            sources[way] += [line.id for line in same]
+    return sources
 
 
 def _acts(lines: Sequence[Line]) -> list[Act]:

@@ -1,7 +1,7 @@
 """Settling: uses that can no longer be undone are paid for, hundreds at a time, each once."""
 
-from collections.abc import Collection, Iterable
-from datetime import date, datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,42 +15,36 @@ from stores.queries import send_stores, stores_now
 from vouchers.models import Voucher
 from vouchers.queries.settlement_rules import settlement_rules
 from vouchers.services import settling
+from vouchers.services.settling import SettledUse
 from vouchers.settlement import DEFAULT_RULE, Division, Paid, SettlementRule, divide, keep, rule_for
 
 # Each row by its key: a planner without statistics would read whole tables for a batch.
 FACTS = """
-SELECT redemption.*, voucher.*, purchase.*, sale.*
-FROM unnest(%(ids)s::uuid[]) AS claimed(id)
-CROSS JOIN LATERAL (
-    SELECT id, store_id, entity_id, customer_id, business_date, amount_fen, voucher_id, serial
-    FROM vouchers_redemption WHERE id = claimed.id OFFSET 0
-) redemption
+SELECT voucher.*, purchase.*, sale.*
+FROM unnest(%(vouchers)s::uuid[], %(serials)s::int[]) WITH ORDINALITY AS settled(voucher_id, serial, place)
 CROSS JOIN LATERAL (
     SELECT brand_id, terms_id, source_kind, source_id, issuer
-    FROM vouchers_voucher WHERE id = redemption.voucher_id OFFSET 0
+    FROM vouchers_voucher WHERE id = settled.voucher_id OFFSET 0
 ) voucher
 LEFT JOIN LATERAL (
     SELECT id, promoter_id, promoter_rate_bps, provider_rate_bps
     FROM orders_purchase WHERE voucher.source_kind = 'purchase' AND id = voucher.source_id OFFSET 0
 ) purchase ON true
 LEFT JOIN LATERAL (
-    SELECT merchant_fen[redemption.serial]
-    FROM vouchers_issuervoucher WHERE voucher.source_kind = 'platform' AND voucher_id = redemption.voucher_id OFFSET 0
+    SELECT merchant_fen[settled.serial]
+    FROM vouchers_issuervoucher WHERE voucher.source_kind = 'platform' AND voucher_id = settled.voucher_id OFFSET 0
 ) sale ON true
+ORDER BY settled.place
 """
 
 
-class _Use(NamedTuple):
-    """A use this transaction has claimed, with what its division depends on; the columns of ``FACTS``."""
+_ChosenRule = tuple[int | None, SettlementRule]
+"""A rule and its place in its terms."""
 
-    id: UUID
-    store_id: UUID
-    entity_id: UUID | None
-    customer_id: UUID
-    business_date: date
-    amount_fen: int
-    voucher_id: UUID
-    serial: int
+
+class _Sale(NamedTuple):
+    """Where a use came from, and what its division depends on; the columns of ``FACTS``."""
+
     brand_id: UUID
     terms_id: UUID
     source_kind: str
@@ -86,10 +80,10 @@ def settle_named(redemption_ids: Collection[UUID], *, at: datetime) -> None:
     settlement_lines.book(_lines(claimed, at=at), at=at)
 
 
-def _line(use: _Use, number: int | None, division: Division) -> Line:
+def _line(use: SettledUse, sale: _Sale, number: int | None, division: Division) -> Line:
     return Line(
         id=use.id,
-        brand_id=use.brand_id,
+        brand_id=sale.brand_id,
         source_kind=Settlement.Source.REDEMPTION,
         store_id=use.store_id,
         entity_id=use.entity_id,
@@ -97,52 +91,57 @@ def _line(use: _Use, number: int | None, division: Division) -> Line:
         business_date=use.business_date,
         division=division,
         redemption_id=use.id,
-        purchase_id=use.purchase_id,
-        terms_id=use.terms_id,
+        purchase_id=sale.purchase_id,
+        terms_id=sale.terms_id,
         rule=number,
-        promoter_id=use.promoter_id,
-        platform=use.issuer if use.source_kind == Voucher.Source.PLATFORM else "",
+        promoter_id=sale.promoter_id,
+        platform=sale.issuer if sale.source_kind == Voucher.Source.PLATFORM else "",
     )
 
 
-def _divided(use: _Use, rule: SettlementRule) -> Division:
+def _divided(use: SettledUse, sale: _Sale, rule: SettlementRule) -> Division:
     """To whom one use goes: a store of nobody's keeps nothing, a granted use brings nothing."""
-    carries_money = use.source_kind != Voucher.Source.GRANT
+    carries_money = sale.source_kind != Voucher.Source.GRANT
     paid = Paid(
         paid_fen=use.amount_fen if carries_money else 0,
-        merchant_fen=use.merchant_fen or 0,
-        promoter_bps=(use.promoter_rate_bps or 0) if use.promoter_id else 0,
-        provider_bps=(use.provider_rate_bps or 0) if use.promoter_id else 0,
-        is_platforms=use.source_kind == Voucher.Source.PLATFORM,
+        merchant_fen=sale.merchant_fen or 0,
+        promoter_bps=(sale.promoter_rate_bps or 0) if sale.promoter_id else 0,
+        provider_bps=(sale.provider_rate_bps or 0) if sale.promoter_id else 0,
+        is_platforms=sale.source_kind == Voucher.Source.PLATFORM,
     )
     return divide(paid, rule) if use.entity_id else keep(paid, rule)
 
 
-def _lines(redemption_ids: Collection[UUID], *, at: datetime) -> list[Line]:
-    if not redemption_ids:
+def _lines(uses: Sequence[SettledUse], *, at: datetime) -> list[Line]:
+    if not uses:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(FACTS, {"ids": sorted(redemption_ids)})
-        uses = [_Use(*row) for row in cursor.fetchall()]
-    assert len(uses) == len(redemption_ids), "a redemption has its voucher"
-    chosen = _rules(uses, at=at)
+    sales = _sales(uses)
+    assert len(sales) == len(uses), "a redemption has its voucher"
+    chosen = _rules({(sale.terms_id, use.store_id) for use, sale in zip(uses, sales, strict=True)}, at=at)
     divided: dict[tuple[object, ...], Division] = {}
     lines = []
-    for use in uses:
-        number, rule = chosen[use.terms_id, use.store_id]
+    for use, sale in zip(uses, sales, strict=True):
+        number, rule = chosen[sale.terms_id, use.store_id]
         # A batch has thousands of uses and a handful of prices and rates: each is divided once.
-        rates = (use.promoter_id is None, use.promoter_rate_bps, use.provider_rate_bps)
-        same = (use.terms_id, number, use.entity_id is None, use.source_kind, use.amount_fen, use.merchant_fen, rates)
+        rates = (sale.promoter_id is None, sale.promoter_rate_bps, sale.provider_rate_bps)
+        what = (sale.terms_id, number, sale.source_kind, use.amount_fen, sale.merchant_fen)
+        same = (use.entity_id is None, rates, what)
         division = divided.get(same)
         if division is None:
-            division = divided[same] = _divided(use, rule)
-        lines.append(_line(use, number, division))
+            division = divided[same] = _divided(use, sale, rule)
+        lines.append(_line(use, sale, number, division))
     return lines
 
 
-def _rules(uses: Iterable[_Use], *, at: datetime) -> dict[tuple[UUID, UUID], tuple[int | None, SettlementRule]]:
+def _sales(uses: Sequence[SettledUse]) -> list[_Sale]:
+    """Where each use came from, in their order."""
+    with connection.cursor() as cursor:
+        cursor.execute(FACTS, {"vouchers": [use.voucher_id for use in uses], "serials": [use.serial for use in uses]})
+        return [_Sale(*row) for row in cursor.fetchall()]
+
+
+def _rules(pairs: Collection[tuple[UUID, UUID]], *, at: datetime) -> dict[tuple[UUID, UUID], _ChosenRule]:
     """By which rule each pair of terms and store goes; stores are read only where rules ask for their groups."""
-    pairs = {(use.terms_id, use.store_id) for use in uses}
     rules = settlement_rules({terms_id for terms_id, _ in pairs})
     asking = {store_id for terms_id, store_id in pairs if any(rule.stores is not None for rule in rules[terms_id])}
     places = {}

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 
 from django.db import connection
 
@@ -50,7 +52,7 @@ FROM (SELECT id, customer_id, row_number() OVER () AS n FROM vouchers_voucher) A
 
 
 def settle() -> Iterator[Figure]:
-    """``settle``: line, statement and four transfers a use, beside what settled before."""
+    """``settle`` and ``settle_2_workers``: line, statement and four transfers a use, beside what settled before."""
     with own_database():
         _uses()
         vacuum("orders_purchase", "vouchers_voucher", "vouchers_redemption")
@@ -59,16 +61,41 @@ def settle() -> Iterator[Figure]:
             warm += settle_uses(at=datetime.now(UTC))
         began, cpu_began = time.perf_counter(), time.process_time()
         settled = 0
-        while batch := settle_uses(at=datetime.now(UTC)):
-            settled += batch
+        while settled < USES:
+            settled += settle_uses(at=datetime.now(UTC))
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu_began
-    yield Figure(
-        "settle",
-        round(settled / seconds),
-        "redemptions/s",
-        f"1 worker, {settled:,} uses at {STORES} stores beside {SETTLED:,} settled before, 1,000 a transaction, "
-        f"four transfers a use, Python's share {cpu / seconds:.0%}, {cpu / settled * 1e6:.0f} µs a use",
-    )
+        yield Figure(
+            "settle",
+            round(settled / seconds),
+            "redemptions/s",
+            f"1 worker, {settled:,} uses at {STORES} stores beside {SETTLED:,} settled before, 1,000 a transaction, "
+            f"four transfers a use, Python's share {cpu / seconds:.0%}, {cpu / settled * 1e6:.0f} µs a use",
+        )
+        connection.close()  # a forked worker opens its own
+        with ProcessPoolExecutor(2, mp_context=get_context("fork")) as workers:
+            list(workers.map(_ready, range(2)))
+            began = time.perf_counter()
+            done = [each.result() for each in [workers.submit(_settle_all) for _ in range(2)]]
+            seconds = time.perf_counter() - began
+        yield Figure(
+            "settle_2_workers",
+            round(sum(done) / seconds),
+            "redemptions/s",
+            f"2 worker processes, {sum(done):,} uses ({done[0]:,} and {done[1]:,}) of the same {STORES} stores, after "
+            f"those of one worker",
+        )
+
+
+def _ready(_: int) -> None:
+    connection.ensure_connection()
+    time.sleep(0.5)  # so that the other one starts, too
+
+
+def _settle_all() -> int:
+    settled = 0
+    while count := settle_uses(at=datetime.now(UTC)):
+        settled += count
+    return settled
 
 
 def _uses() -> None:
@@ -82,7 +109,7 @@ def _uses() -> None:
         "offer": offer.pk,
         "terms": terms.pk,
         "at": datetime.now(UTC) - timedelta(hours=5),
-        "count": USES + SETTLED + WARM_UP,
+        "count": 2 * USES + SETTLED + WARM_UP,
         "settled": SETTLED,
         "promoters": [factories.promoter(brand).pk for _ in range(PROMOTERS)],
         "stores": [store.pk for store in stores],

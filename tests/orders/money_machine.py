@@ -22,7 +22,7 @@ from config.kernel.money import rate_of_fen, split_fen
 from orders.models import Account, LedgerTransfer, Settlement
 from orders.models.settlement import AMOUNTS
 from orders.services.ledger import ASSETS, MAY_BE_NEGATIVE, OWNED, POSTING_TABLE, Posting
-from orders.services.settlement_lines import Line, postings_of, row_of
+from orders.services.settlement_lines import Line, amounts_of, postings_of, row_of
 from vouchers.settlement import Bearer, Division, Fault, Paid, SettlementRule, divide, keep, take_back
 
 Kind, Source = LedgerTransfer.Kind, Settlement.Source
@@ -294,6 +294,7 @@ class MoneyMachine(RuleBasedStateMachine):
 
     def _book(self, line: Line) -> None:
         row = row_of(line, booked_date=max(line.business_date, self.open_from))
+        row |= zip(AMOUNTS, amounts_of(line), strict=True)
         assert row["paid_fen"] == sum(
             row[name] for name in ("entity_fen", "brand_fen", "promoter_fen", "provider_fen", "platform_fen")
         )

@@ -1,7 +1,8 @@
 """Uses that can no longer be undone are settled: claimed by their state, each once."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -20,11 +21,24 @@ ORDER BY reversible_until LIMIT %(limit)s FOR NO KEY UPDATE OF redemption SKIP L
 SETTLE = f"""
 UPDATE vouchers_redemption redemption SET settled_at = %(at)s
 WHERE id = ANY(%(ids)s) AND settled_at IS NULL AND reversed_at IS NULL AND reversible_until <= %(at)s AND {NOT_ASKED}
-RETURNING id
+RETURNING id, store_id, entity_id, customer_id, business_date, amount_fen, voucher_id, serial
 """  # noqa: S608 - constants
 
 
-def claim(*, limit: int, at: datetime) -> list[UUID]:
+class SettledUse(NamedTuple):
+    """A use that this transaction settled; what ``SETTLE`` returns."""
+
+    id: UUID
+    store_id: UUID
+    entity_id: UUID | None
+    customer_id: UUID
+    business_date: date
+    amount_fen: int
+    voucher_id: UUID
+    serial: int
+
+
+def claim(*, limit: int, at: datetime) -> list[SettledUse]:
     """
     Settle up to ``limit`` uses whose window is over, and say which; what another worker has is skipped.
 
@@ -36,7 +50,7 @@ def claim(*, limit: int, at: datetime) -> list[UUID]:
     return _settle(due, at=at) if due else []
 
 
-def claim_named(*, redemption_ids: Collection[UUID], at: datetime) -> list[UUID]:
+def claim_named(*, redemption_ids: Collection[UUID], at: datetime) -> list[SettledUse]:
     """
     Those of the uses that can be settled now and are not yet; the caller holds their rows.
 
@@ -56,4 +70,4 @@ def lock_due(*, limit: int, at: datetime) -> list[UUID]:
 def _settle(redemption_ids: Collection[UUID], *, at: datetime) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(SETTLE, {"ids": list(redemption_ids), "at": at})
-        return [row[0] for row in cursor.fetchall()]
+        return [SettledUse(*row) for row in cursor.fetchall()]
