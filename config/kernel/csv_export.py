@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA = "".join(FORMULA_BEGINS).replace("-", r"\-")
+HARMLESS = f"CASE WHEN {{0}} ~ '^ *[{_FORMULA}]' THEN chr(39) || {{0}} ELSE {{0}} END"
+"""SQL of ``harmless``, of a column of text."""
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
@@ -18,6 +21,15 @@ def as_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterato
     yield BOM + _line(headings)
     for row in rows:
         yield _line(row)
+
+
+def as_csv_of_text(headings: Sequence[str], chunks: Iterable[Iterable[Sequence[str]]]) -> Iterator[str]:
+    """``as_csv`` of rows that are all text and harmless already, a chunk at a time."""
+    yield BOM + _line(headings)
+    for chunk in chunks:
+        written = io.StringIO()
+        csv.writer(written, lineterminator="\r\n").writerows(chunk)
+        yield written.getvalue()
 
 
 def harmless(cell: object) -> str:

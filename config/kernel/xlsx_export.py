@@ -11,7 +11,7 @@ The parts are those of ECMA-376; a sheet has at most 1,048,576 rows, so a longer
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
+from enum import StrEnum
 from itertools import chain, islice
 from typing import IO
 
@@ -39,18 +39,32 @@ UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 SPECIAL = re.compile("[&<>\x00-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
+class Column(StrEnum):
+    """What a column holds, as the XML of one of its cells; money has two places on the screen."""
+
+    TEXT = '<c t="inlineStr"><is><t xml:space="preserve">%s</t></is></c>'
+    NUMBER = "<c><v>%s</v></c>"
+    MONEY = '<c s="1"><v>%s</v></c>'
+
+
+HEADING = '<c s="2" t="inlineStr"><is><t xml:space="preserve">%s</t></is></c>'
+EMPTY = tuple(kind % "" for kind in Column)
+
+
 def write_xlsx(
     into: IO[bytes],
     *,
     headings: Sequence[str],
-    rows: Iterable[Sequence[object]],
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str]],
     sheet: str,
     sheet_rows: int = SHEET_ROWS,
 ) -> int:
     """
-    Write a workbook of as many sheets as ``rows`` need and say how many; a row is taken at a time.
+    Write a workbook of as many sheets as ``rows`` need and say how many; rows are taken as they are written.
 
-    Decimals have two places on the screen. The name of the first sheet is ``sheet``, of the others ``sheet 2``, ….
+    A cell is the text of what its column holds, empty for nothing. The name of the first sheet is
+    ``sheet``, of the others ``sheet 2``, ….
     """
     coming, sheets = iter(rows), 0
     with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
@@ -59,8 +73,8 @@ def write_xlsx(
             here = islice(chain([first] if first is not None else [], coming), sheet_rows)
             with archive.open(f"xl/worksheets/sheet{sheets}.xml", "w", force_zip64=True) as part:
                 part.write(SHEET_BEGINS.encode())
-                part.write(_row([str(heading) for heading in headings], style=' s="2"').encode())
-                for text in _gathered(here):
+                part.write(_row(HEADING * len(headings), headings).encode())
+                for text in _gathered(here, "".join(columns)):
                     part.write(text.encode())
                 part.write(SHEET_ENDS.encode())
         names = [sheet, *(f"{sheet} {number}" for number in range(2, sheets + 1))]
@@ -69,26 +83,22 @@ def write_xlsx(
     return sheets
 
 
-def _gathered(rows: Iterator[Sequence[object]]) -> Iterator[str]:
-    while batch := [_row(row) for row in islice(rows, ROWS_AT_ONCE)]:
-        yield "".join(batch)
+def _gathered(rows: Iterator[Sequence[str]], cells: str) -> Iterator[str]:
+    while batch := [_row(cells, row) for row in islice(rows, ROWS_AT_ONCE)]:
+        text = "".join(batch)
+        for nothing in EMPTY:
+            text = text.replace(nothing, "<c/>")
+        yield text
 
 
-def _row(cells: Sequence[object], style: str = "") -> str:
-    return f"<row>{''.join([_cell(cell, style) for cell in cells])}</row>"
+def _row(cells: str, row: Sequence[str]) -> str:
+    if SPECIAL.search("".join(row)):
+        row = [_escaped(cell) for cell in row]
+    return f"<row>{cells % tuple(row)}</row>"
 
 
-def _cell(cell: object, style: str) -> str:
-    if isinstance(cell, Decimal):
-        return f'<c s="1"><v>{cell}</v></c>'
-    if isinstance(cell, int | float):
-        return f"<c{style}><v>{cell}</v></c>"
-    text = "" if cell is None else str(cell)
-    if not text:
-        return "<c/>"
-    if SPECIAL.search(text):
-        text = UNWRITABLE.sub("", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return f'<c{style} t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
+def _escaped(text: str) -> str:
+    return UNWRITABLE.sub("", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _parts(names: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from config.kernel.errors import IdempotencyConflict, NotAllowed
 from config.kernel.ids import parse
 from orders import errors
 from orders.models import StatementExport
-from orders.queries import statement_files, statement_lines
+from orders.queries import statement_files
 from orders.services import statement_exports
 from orders.services.statement_exports import Span
 from stores.errors import BrandNotFound, BrandRequired
@@ -75,8 +75,8 @@ class StatementLinesFile(APIView):
         books = books_for_caller(caller(request), at=timezone.now(), brand=request.query_params.get("brand"))
         span = _span(query_of(request, SpanBody).validated_data)
         statement_exports.count_lines(books, span)
-        lines = statement_lines.statement_lines(books=books, since=span.since, until=span.until, store_id=span.store_id)
-        return _file(statement_files.as_csv_lines(lines), "text/csv; charset=utf-8", f"{span.since}_{span.until}.csv")
+        lines = statement_files.csv_of_lines(books=books, since=span.since, until=span.until, store_id=span.store_id)
+        return _file(lines, "text/csv; charset=utf-8", f"{span.since}_{span.until}.csv")
 
 
 class StatementExports(APIView):

@@ -4,12 +4,12 @@ Statement lines as a workbook: asked for, written by a worker in the background,
 The file lies in PostgreSQL in pieces, so that any web process hands out what any worker wrote, and it goes by itself.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import IO
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -22,8 +22,8 @@ from config.kernel.jobs import nudge_after_commit
 from config.kernel.xlsx_export import write_xlsx
 from orders.errors import ExportExpired, ExportNotReady, ExportTooLong, TooManyExports
 from orders.models import ExportPiece, StatementExport
-from orders.queries import statement_lines
-from orders.queries.statement_files import HEADINGS, cells_of
+from orders.queries import statement_files, statement_lines
+from orders.queries.statement_files import COLUMNS, HEADINGS
 from stores.queries import Books
 from stores.services.made import Key, Made, insert_once, made_before
 
@@ -137,7 +137,7 @@ def write_due(*, at: datetime) -> int:
         return 0
     export = StatementExport.objects.get(id=claimed[0])
     with TemporaryFile() as file:
-        write_xlsx(file, headings=HEADINGS, rows=_counted(export), sheet="结算明细")
+        write_xlsx(file, headings=HEADINGS, columns=COLUMNS, rows=_counted(export), sheet="结算明细")
         return _keep(export, file, at=at)
 
 
@@ -171,15 +171,15 @@ def sweep(*, at: datetime) -> int:
     return len(over) + failed
 
 
-def _counted(export: StatementExport) -> Iterator[list[Any]]:
-    """The lines as cells; progress is written beside, since the lines are read in one long transaction."""
+def _counted(export: StatementExport) -> Iterator[statement_files.Row]:
+    """The lines' cells; progress is written beside, since the lines are read in one long transaction."""
     entity_ids = None if export.entity_ids is None else frozenset(export.entity_ids)
-    lines: Iterable[statement_lines.StatementLine] = statement_lines.statement_lines(
+    lines = statement_files.lines(
         books=Books(export.brand_id, entity_ids), since=export.since, until=export.until, store_id=export.store_id
     )
     with closing(connection.copy()) as beside:
         for number, line in enumerate(lines, start=1):
-            yield cells_of(line)
+            yield line
             if number % PROGRESS_EVERY == 0:
                 with beside.cursor() as cursor:
                     cursor.execute(PROGRESS, [number, export.id, export.attempts])

@@ -9,7 +9,7 @@ from django.db import connection
 
 from config.kernel.caller import Caller, CallerKind
 from orders.models import StatementExport
-from orders.queries import statement_files, statement_lines
+from orders.queries import statement_files
 from orders.services import statement_exports
 from orders.services.statement_exports import Span
 from stores.models import Brand
@@ -31,8 +31,8 @@ def export() -> Iterator[Figure]:
         books = Books(brand.id, None)
         _settle(brand)
         began, before = time.perf_counter(), peak_mb()
-        lines = statement_lines.statement_lines(books=books, since=SPAN.since, until=SPAN.until)
-        size = sum(len(line.encode()) for line in statement_files.as_csv_lines(lines))
+        lines = statement_files.csv_of_lines(books=books, since=SPAN.since, until=SPAN.until)
+        size = sum(len(text.encode()) for text in lines)
         yield _figure("statement_export_s", time.perf_counter() - began, "CSV", size, before)
 
         by = Caller(kind=CallerKind.OPERATOR, id=None)

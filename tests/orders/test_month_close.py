@@ -7,7 +7,7 @@ import pytest
 from config.kernel.caller import MACHINE
 from orders.errors import EarlierMonthOpen, MonthHasOpenWork, MonthNotOver
 from orders.models import ClosedStatement, Settlement, SettlementBooks
-from orders.queries.statement_lines import statement_lines
+from orders.queries import statement_files
 from orders.services.month_close import close_accounts_of_closed_stores, close_month, following
 from orders.services.settling import settle_uses
 from stores.queries import Books
@@ -98,9 +98,9 @@ def test_lines_stream_by_day_and_store_to_whom_they_belong(counter: Counter) -> 
     strange = settled.settled(other)
 
     def ids(books: Books, until: date = date(2026, 7, 1)) -> list[object]:
-        return [line.id for line in statement_lines(books=books, since=JUNE, until=until)]
+        return [line[0] for line in statement_files.lines(books=books, since=JUNE, until=until)]
 
-    assert set(ids(Books(counter.brand.pk, None))) == {first.pk, second.pk, strange.pk}
-    assert ids(Books(counter.brand.pk, frozenset({counter.entity.pk}))) == [first.pk, second.pk]
-    assert ids(Books(counter.brand.pk, frozenset({counter.entity.pk})), date(2026, 6, 2)) == [first.pk]
+    assert set(ids(Books(counter.brand.pk, None))) == {first.public_id, second.public_id, strange.public_id}
+    assert ids(Books(counter.brand.pk, frozenset({counter.entity.pk}))) == [first.public_id, second.public_id]
+    assert ids(Books(counter.brand.pk, frozenset({counter.entity.pk})), date(2026, 6, 2)) == [first.public_id]
     assert ids(Books(settled.counter().brand.pk, None)) == []

@@ -67,7 +67,7 @@ def lock_due(*, limit: int, at: datetime) -> list[UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _settle(redemption_ids: Collection[UUID], *, at: datetime) -> list[UUID]:
+def _settle(redemption_ids: Collection[UUID], *, at: datetime) -> list[SettledUse]:
     with connection.cursor() as cursor:
         cursor.execute(SETTLE, {"ids": list(redemption_ids), "at": at})
         return [SettledUse(*row) for row in cursor.fetchall()]
