@@ -15,7 +15,9 @@ from config.kernel.api.schema import errors_of, only
 from config.kernel.api.strict import StrictSerializer, body_of
 from config.kernel.ids import parse, public
 from orders import errors
+from orders.models import StoreOrderLine
 from orders.services import quoting
+from orders.services.priced_orders import PricedLine
 from orders.services.quoting import CartLine, Quote
 from stores.errors import OptionNotFound, OptionsDoNotFit, ProductNotFound, ProductSoldOut, SlotFull, StoreNotFound
 from stores.models import Option, Product, Store
@@ -31,6 +33,12 @@ class CartLineBody(StrictSerializer):
         child=serializers.CharField(max_length=64), required=False, max_length=50, help_text="opt_…; else the defaults."
     )
     quantity = serializers.IntegerField(min_value=-(2**63), max_value=2**63)
+    instead_of = serializers.CharField(
+        max_length=64,
+        required=False,
+        allow_null=True,
+        help_text="prd_… that is sold out and offers `product` instead: priced as it, and paid by its vouchers.",
+    )
 
 
 class QuoteBody(StrictSerializer):
@@ -58,6 +66,8 @@ class QuotedLine(serializers.Serializer[Any]):
     quantity = serializers.IntegerField()
     off_fen = serializers.IntegerField()
     due_fen = serializers.IntegerField()
+    instead_of = serializers.CharField(allow_null=True, help_text="prd_… that was sold out; the price is that one's.")
+    instead_of_name = serializers.CharField(allow_blank=True)
 
 
 class QuotedUse(serializers.Serializer[Any]):
@@ -95,6 +105,7 @@ NOT_NOW = (
 )
 CART_ERRORS = (
     *NOT_NOW,
+    *(errors.SubstituteNotNeeded, errors.SubstituteNotOffered),
     *(errors.CartTooLarge, ProductNotFound, OptionNotFound, OptionsDoNotFit, ProductSoldOut),
     *(errors.SlotNotOffered, SlotFull, voucher_errors.VoucherNotFound),
 )
@@ -148,6 +159,7 @@ def shown_quote(found: Quote, *, language: str) -> dict[str, Any]:
                 "quantity": line.quantity,
                 "off_fen": line.off_fen,
                 "due_fen": line.due_fen,
+                **instead(line),
             }
             for line in priced.lines
         ],
@@ -178,6 +190,12 @@ def shown_quote(found: Quote, *, language: str) -> dict[str, Any]:
     }
 
 
+def instead(line: PricedLine | StoreOrderLine) -> dict[str, Any]:
+    """What the line stands in for."""
+    named = public(Product.PREFIX, line.instead_of_id) if line.instead_of_id else None
+    return {"instead_of": named, "instead_of_name": line.instead_of_name}
+
+
 def language_in(request: Request) -> str:
     return language_of(request.headers.get("Accept-Language", ""))
 
@@ -188,6 +206,7 @@ def lines_of(lines: list[dict[str, Any]]) -> list[CartLine]:
             parse(Product.PREFIX, line["product"]),
             tuple(parse(Option.PREFIX, option) for option in line.get("options", ())),
             line["quantity"],
+            parse(Product.PREFIX, line["instead_of"]) if line.get("instead_of") else None,
         )
         for line in lines[: quoting.MOST_LINES + 1]  # one more than may come is enough to refuse
     ]

@@ -107,12 +107,13 @@ class LineAnswer(serializers.ModelSerializer[Settlement]):
     purchase = PublicId("pur", source="purchase_id", allow_null=True)
     terms = PublicId("trm", source="terms_id", allow_null=True)
     promoter = PublicId("prm", source="promoter_id", allow_null=True)
+    substituted = serializers.CharField(help_text="What was sold out and what was made instead: 乌龙→绿茶.")
 
     class Meta:
         model = Settlement
         fields = (
             *("id", "source_kind", "store", "entity", "redemption", "purchase", "terms", "rule", "promoter"),
-            *("fault", "business_date", "booked_date", "settled_at", *AMOUNTS),
+            *("fault", "substituted", "business_date", "booked_date", "settled_at", *AMOUNTS),
         )
 
 

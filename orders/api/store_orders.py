@@ -23,6 +23,7 @@ from orders.api.quotes import (
     PICK_UP_HELP,
     CartLineBody,
     QuotedLine,
+    instead,
     language_in,
     lines_of,
     shown_quote,
@@ -245,6 +246,7 @@ def shown(order: StoreOrder, lines: Iterable[PricedLine | StoreOrderLine] | None
                 "quantity": line.quantity,
                 "off_fen": line.off_fen,
                 "due_fen": line.due_fen,
+                **instead(line),
             }
             for line in (lines if lines is not None else _stored_lines(order))
         ],

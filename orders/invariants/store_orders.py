@@ -123,6 +123,42 @@ INVARIANT = Invariant(
             in_slices=False,
         ),
         Check(
+            "substitutes",
+            """
+            SELECT line.order_id AS store_order, line.position, logged.id AS logged,
+                   logged.store_id = store_order.store_id AND logged.by_id = store_order.customer_id AS is_hers,
+                   (SELECT count(*) FROM orders_appliedvoucher applied
+                    JOIN vouchers_redemption redemption ON redemption.request_id = store_order.redemption_request_id
+                        AND redemption.voucher_id = applied.voucher_id AND redemption.serial = applied.serial
+                    WHERE applied.order_id = line.order_id
+                        AND jsonb_exists(applied.off_lines, line.position::text)
+                        AND NOT EXISTS (
+                            SELECT FROM stores_substitution of_use WHERE of_use.source_id = redemption.id
+                                AND (of_use.product_id, of_use.substitute_id) = (line.instead_of_id, line.product_id)
+                   )) AS unlogged_uses
+            FROM {store_orders} AS store_order
+            JOIN orders_storeorderline line ON line.order_id = store_order.id AND line.instead_of_id IS NOT NULL
+            LEFT JOIN stores_substitution logged ON logged.source_id = line.order_id
+                AND (logged.product_id, logged.substitute_id) = (line.instead_of_id, line.product_id)
+            """,
+            {
+                "substitute_of_an_order_is_logged": "logged IS NOT NULL AND is_hers",
+                "substitute_that_a_use_paid_for_is_logged": "unlogged_uses = 0",
+            },
+        ),
+        Check(
+            "substitutions",
+            """
+            SELECT logged.id AS substitution, count(line.order_id) AS lines
+            FROM {store_orders} AS store_order
+            JOIN stores_substitution logged ON logged.source_id = store_order.id
+            LEFT JOIN orders_storeorderline line ON line.order_id = store_order.id
+                AND (line.instead_of_id, line.product_id) = (logged.product_id, logged.substitute_id)
+            GROUP BY logged.id
+            """,
+            {"substitution_is_of_its_line": "lines > 0"},
+        ),
+        Check(
             "acts_trail",
             """
             SELECT act.store_order, act.act, count(entry.id) AS entries

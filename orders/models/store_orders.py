@@ -151,7 +151,8 @@ class StoreOrderLine(models.Model):
     ``quantity`` units of a product with the same options, as it was called and priced then; written once.
 
     ``options`` are ``[{"option": "opt_…", "name": …, "price_delta_fen": …}]``. Of ``unit_fen`` × ``quantity``
-    the vouchers took ``off_fen``; the rest was due.
+    the vouchers took ``off_fen``; the rest was due. Where ``product`` was made instead of one that was sold out, that
+    is ``instead_of``, and the price is that one's.
     """
 
     order = models.ForeignKey(StoreOrder, models.PROTECT, db_constraint=False, db_index=False, related_name="lines")
@@ -163,6 +164,10 @@ class StoreOrderLine(models.Model):
     quantity = models.PositiveSmallIntegerField()
     off_fen = models.BigIntegerField()
     due_fen = models.BigIntegerField()
+    instead_of = models.ForeignKey(
+        Product, models.PROTECT, db_constraint=False, db_index=False, related_name="+", null=True, blank=True
+    )
+    instead_of_name = models.CharField(max_length=128, blank=True, default="", db_default="")
 
     class Meta:
         constraints: ClassVar = [

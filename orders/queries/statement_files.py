@@ -59,6 +59,9 @@ TEXT = {
     "规则版本": _id(DealTerms.PREFIX, "line.terms_id"),
     "规则序号": "coalesce(line.rule::text, '')",
     "责任方": _word("line.fault", FAULTS),
+    # It begins with our word, so that no product's name makes a formula of it.
+    "商品替代": "coalesce((SELECT string_agg('原' || product_name || '→' || substitute_name, '; ' ORDER BY id)"
+    " FROM stores_substitution WHERE source_id = line.id), '')",
 }
 MONEY = (
     *("实付", "门店分成", "品牌补贴", "品牌服务费", "门店承担", "达人佣金", "服务商佣金", "平台服务费", "主体应得"),

@@ -8,10 +8,13 @@ from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.contrib.postgres.aggregates import StringAgg
+from django.db.models import OuterRef, QuerySet, Subquery, Sum, TextField, Value
+from django.db.models.functions import Coalesce, Concat
 
 from orders.models import ClosedStatement, Settlement, StoreStatement
 from orders.models.settlement import AMOUNTS
+from stores.models import Substitution
 from stores.queries import Books
 
 
@@ -39,9 +42,12 @@ def closed_statements(
 
 
 def lines_of_day(*, books: Books, store_id: UUID, day: date) -> QuerySet[Settlement]:
-    """The lines behind one store's day."""
+    """The lines behind one store's day; ``substituted`` names what was sold out and what was made instead of it."""
+    named = Substitution.objects.filter(source_id=OuterRef("id")).values("source_id")
+    both = Concat("product_name", Value("→"), "substitute_name", output_field=TextField())
+    listed = Subquery(named.annotate(both=StringAgg(both, "; ")).values("both"))
     rows = Settlement.objects.filter(brand_id=books.brand_id, booked_date=day)
-    return _seen(rows, books, store_id)
+    return _seen(rows.annotate(substituted=Coalesce(listed, Value(""), output_field=TextField())), books, store_id)
 
 
 Row = TypeVar("Row", StoreStatement, ClosedStatement, Settlement)

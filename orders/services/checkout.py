@@ -111,7 +111,11 @@ def _story(owned: Owned) -> Story:
 
 
 def _content(store_id: UUID, lines: Sequence[CartLine], uses: Uses, due_fen: int, pick_up_at: datetime | None) -> bytes:
-    asked = [[str(line.product_id), sorted(map(str, line.option_ids)), line.quantity] for line in lines]
+    asked = [
+        [str(line.product_id), sorted(map(str, line.option_ids)), line.quantity]
+        + ([str(line.instead_of)] if line.instead_of else [])
+        for line in lines
+    ]
     named = sorted([str(voucher_id), serial] for voucher_id, serial in uses)
     return content_hash(store=store_id, lines=asked, uses=named, due_fen=due_fen, pick_up_at=pick_up_at)
 

@@ -8,6 +8,7 @@ from django.db import connection
 from config.kernel.ids import new_id
 from config.kernel.pipeline import pipelined
 from orders.models import StoreOrder
+from orders.services import substituting
 from stores.business_days import closing_time
 from stores.queries import StoreNow
 from vouchers.models import Hold
@@ -46,6 +47,7 @@ def confirm_held(order: StoreOrder, store: StoreNow, *, at: datetime) -> None:
             at=at,
         )
         order.redemption_request_id = occasion.request_id
+        substituting.note_redeemed(order, at=at)
     number(order, store, at=at)
     order.save(
         update_fields=[

@@ -16,10 +16,13 @@ from orders.services.priced_orders import PricedOrder
 
 PARTS = """, lines AS (
         INSERT INTO orders_storeorderline
-            (order_id, position, product_id, name, options, unit_fen, quantity, off_fen, due_fen)
-        SELECT %(order_id)s, position, product_id, name, options, unit_fen, quantity, off_fen, due_fen
+            (order_id, position, product_id, name, options, unit_fen, quantity, off_fen, due_fen, instead_of_id,
+             instead_of_name)
+        SELECT %(order_id)s, position, product_id, name, options, unit_fen, quantity, off_fen, due_fen, instead_of_id,
+             instead_of_name
         FROM jsonb_to_recordset(%(lines)s::jsonb) AS line(position smallint, product_id uuid, name text,
-            options jsonb, unit_fen bigint, quantity smallint, off_fen bigint, due_fen bigint)
+            options jsonb, unit_fen bigint, quantity smallint, off_fen bigint, due_fen bigint, instead_of_id uuid,
+            instead_of_name text)
     ), applied AS (
         INSERT INTO orders_appliedvoucher (order_id, voucher_id, customer_id, serial, off_fen, off_lines)
         SELECT %(order_id)s, voucher_id, %(customer_id)s, serial, off_fen, off_lines
@@ -74,6 +77,8 @@ def _rows(order: StoreOrder, priced: PricedOrder) -> dict[str, Any]:
             "quantity": line.quantity,
             "off_fen": line.off_fen,
             "due_fen": line.due_fen,
+            "instead_of_id": line.instead_of_id,
+            "instead_of_name": line.instead_of_name,
         }
         for position, line in enumerate(priced.lines)
     ]

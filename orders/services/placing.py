@@ -18,11 +18,13 @@ from config.kernel.caller import CallerKind
 from config.kernel.pipeline import pipelined
 from config.kernel.trail import Act, Message, send_trail
 from orders.models import Payment, StoreOrder
-from orders.services import confirming, order_rows, order_slots
+from orders.services import confirming, order_rows, order_slots, substituting
 from orders.services.order_moves import told
 from orders.services.priced_orders import PricedLine, PricedOrder
+from stores.errors import ProductSoldOut
 from stores.models import StockReservation
 from stores.queries import StoreNow
+from stores.queries.substitutes import offering
 from stores.services import slots, stock
 from vouchers.models import Hold, Voucher
 from vouchers.queries.facts import Story
@@ -88,10 +90,13 @@ def place(
         pay_until=at + timedelta(seconds=settings.ORDER_LEASE_SECONDS),
     )
     _reserve(order, priced, store, at=at)
+    payment = None
     if order.due_fen:
-        return Placed(order, _await_payment(order, priced, cause, at=at), priced.lines)
-    _confirm_at_once(order, priced, store, vouchers, stories, at=at)
-    return Placed(order, None, priced.lines)
+        payment = _await_payment(order, priced, cause, at=at)
+    else:
+        _confirm_at_once(order, priced, store, vouchers, stories, at=at)
+    substituting.note_placed(order, priced.lines, at=at)
+    return Placed(order, payment, priced.lines)
 
 
 def _reserve(order: StoreOrder, priced: PricedOrder, store: StoreNow, *, at: datetime) -> None:
@@ -110,7 +115,10 @@ def _reserve(order: StoreOrder, priced: PricedOrder, store: StoreNow, *, at: dat
             at=at,
         )
         taking = slots.send_take(send, wanted)
-    stock.check_reserved(reserving)
+    try:
+        stock.check_reserved(reserving)
+    except ProductSoldOut as refusal:
+        raise offering(refusal, store_id=store.store_id, today=store.business_date) from None
     order_slots.count(order, slots.taken(taking, wanted), store, cups=quantities.total(), at=at)
 
 
@@ -130,7 +138,7 @@ def _await_payment(order: StoreOrder, priced: PricedOrder, cause: Cause, *, at: 
         order.fence = held[0].fence
     with pipelined() as send:
         order_rows.send_placed(send, order, priced)
-        send_trail(send, [_act(order)], [], at=at)
+        send_trail(send, [_act(order, priced)], [], at=at)
     order_rows.written(order)
     return Payment.objects.create(
         store_order=order,
@@ -162,7 +170,7 @@ def _confirm_at_once(
     message = Message(order.brand_id, "orders.confirmed", [told(order)])
     if not priced.uses:
         with pipelined() as send:
-            send_trail(send, [_act(order)], [message], at=at)
+            send_trail(send, [_act(order, priced)], [message], at=at)
         return
     order_uses.request(
         id=occasion.request_id,
@@ -175,13 +183,15 @@ def _confirm_at_once(
         uses=[(vouchers[use.voucher_id], use.serial) for use in priced.uses],
         stories=stories,
         occasion=occasion,
-        acts=[_act(order)],
+        acts=[_act(order, priced)],
         messages=[message],
         at=at,
     )
+    if substituting.told(priced.lines):
+        substituting.note_redeemed(order, at=at)
 
 
-def _act(order: StoreOrder) -> Act:
+def _act(order: StoreOrder, priced: PricedOrder) -> Act:
     return Act(
         act="store_order.placed",
         actor_kind=CallerKind.CUSTOMER,
@@ -189,5 +199,5 @@ def _act(order: StoreOrder) -> Act:
         subject_kind="store_order",
         subject_id=order.id,
         brand_id=order.brand_id,
-        details={"due_fen": order.due_fen, "off_fen": order.off_fen},
+        details={"due_fen": order.due_fen, "off_fen": order.off_fen, **substituting.trail_of(priced.lines)},
     )

@@ -9,7 +9,11 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class PricedLine:
-    """``off_fen`` of ``unit_fen`` × ``quantity`` is paid by vouchers; ``options`` as the order keeps them."""
+    """
+    ``off_fen`` of ``unit_fen`` × ``quantity`` is paid by vouchers; ``options`` as the order keeps them.
+
+    ``product_id`` is what is made, ``instead_of_id`` the product that it is priced as where it stands in for one.
+    """
 
     product_id: UUID
     name: str
@@ -17,6 +21,8 @@ class PricedLine:
     unit_fen: int
     quantity: int
     off_fen: int
+    instead_of_id: UUID | None = None
+    instead_of_name: str = ""
 
     @property
     def due_fen(self) -> int:

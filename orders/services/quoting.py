@@ -13,13 +13,14 @@ from uuid import UUID
 
 from config.kernel.ids import parse, public
 from orders.errors import CartTooLarge
-from orders.services import taking
+from orders.services import substituting, taking
 from orders.services.priced_orders import PricedLine, PricedOrder, PricedUse
 from orders.services.taking import PickUp
-from stores.errors import ProductSoldOut
+from stores.errors import ProductNotFound, ProductSoldOut
 from stores.models import Option
-from stores.queries import Chosen, StoreNow, slots_of
+from stores.queries import Chosen, Menu, StoreNow, slots_of
 from stores.queries.carts import menu_for
+from stores.queries.substitutes import offering
 from vouchers.errors import VoucherNotFound
 from vouchers.models import Voucher
 from vouchers.plan import best_plan
@@ -33,11 +34,12 @@ MOST_UNITS = 99
 
 @dataclass(frozen=True, slots=True)
 class CartLine:
-    """What she wants: a product, her answers to its questions, how many."""
+    """What she wants: a product, her answers to its questions, how many; and instead of which that is sold out."""
 
     product_id: UUID
     option_ids: tuple[UUID, ...]
     quantity: int
+    instead_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,16 +164,33 @@ def priced_cart(*, store_id: UUID, brand_id: UUID, lines: Sequence[CartLine], at
         CartTooLarge: not 1 to 50 lines of 1 to 99 each.
         StoreNotFound: not there.
         DomainError: whatever ``taking.check`` raises: not now.
-        ProductNotFound, OptionNotFound, OptionsDoNotFit, ProductSoldOut: as the menu says.
+        ProductNotFound, OptionNotFound, OptionsDoNotFit: as the menu says.
+        ProductSoldOut: says what the store offers instead.
+        SubstituteNotNeeded, SubstituteNotOffered: see ``substituting.check``.
     """
     if not 1 <= len(lines) <= MOST_LINES or any(not 1 <= line.quantity <= MOST_UNITS for line in lines):
         raise CartTooLarge(most_lines=MOST_LINES, most_units=MOST_UNITS, param="lines")
     store = taking.store_of_brand(store_id, brand_id, at=at)
     taking.check(store, at=at)
-    menu, list_fen = menu_for(store, {line.product_id for line in lines})
-    chosen = tuple((menu.choose(line.product_id, line.option_ids), line.quantity) for line in lines)
-    _check_enough(chosen)
+    named = {line.product_id for line in lines} | {line.instead_of for line in lines if line.instead_of is not None}
+    menu, list_fen = menu_for(store, named)
+    try:
+        chosen = tuple((_chosen(menu, line), line.quantity) for line in lines)
+        _check_enough(chosen)
+    except ProductSoldOut as refusal:
+        raise offering(refusal, store_id=store_id, today=store.business_date) from None
+    substituting.check(store, chosen)
     return Cart(store, chosen, list_fen)
+
+
+def _chosen(menu: Menu, line: CartLine) -> Chosen:
+    chosen = menu.choose(line.product_id, line.option_ids)
+    if line.instead_of is None:
+        return chosen
+    product = menu.find(line.instead_of)
+    if product is None:
+        raise ProductNotFound(param="instead_of")
+    return replace(chosen, instead_of=product)
 
 
 def _check_enough(chosen: Sequence[tuple[Chosen, int]]) -> None:
@@ -207,6 +226,8 @@ def priced_order(cart: Cart, found: Plan) -> PricedOrder:
                 unit_fen=chosen.unit_fen,
                 quantity=quantity,
                 off_fen=off[place],
+                instead_of_id=chosen.instead_of.product_id if chosen.instead_of else None,
+                instead_of_name=chosen.instead_of.name if chosen.instead_of else "",
             )
             for place, (chosen, quantity) in enumerate(cart.lines)
         ),

@@ -25,6 +25,7 @@ from stores.api import (
     stock_acts,
     stock_transfers,
     stores,
+    substitutes,
     themes,
     webhooks,
 )
@@ -76,6 +77,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("products/imports", menu_imports.MenuImports.as_view()),
     path("products/<str:product>", products.OneProduct.as_view()),
     path("products/<str:product>/recipe", recipes.ProductRecipe.as_view()),
+    path("products/<str:product>/substitutes", substitutes.ProductSubstitutes.as_view()),
     path("materials", recipes.Materials.as_view()),
     path("option-groups", options.OptionGroups.as_view()),
     path("option-groups/<str:group>", options.OneOptionGroup.as_view()),

@@ -18,6 +18,7 @@ from stores.models.recipes import MaterialUse, Recipe, RecipeLine
 from stores.models.sign_in import MOST_WRONG_TRIES, CustomerSession, PhoneCode
 from stores.models.stock import DailyTally, StockLevel, StockMode, StockMovement, StockReservation
 from stores.models.stock_acts import StockAct, StockTransfer
+from stores.models.substitutes import SoldOutSubstitute, Substitution
 from stores.models.webhooks import WebhookDelivery, WebhookSubscription
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "RecipeLine",
     "Region",
     "SettlementEntity",
+    "SoldOutSubstitute",
     "Staff",
     "StockAct",
     "StockLevel",
@@ -59,6 +61,7 @@ __all__ = [
     "StoreGroupMember",
     "StoreOption",
     "StoreProduct",
+    "Substitution",
     "WebhookDelivery",
     "WebhookSubscription",
 ]

@@ -72,14 +72,23 @@ class MenuProduct:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A product with its answers at a store: ``unit_fen`` is what one of it costs there."""
+    """
+    A product with its answers at a store: ``unit_fen`` is what one of it costs there.
+
+    Made ``instead_of`` another that is sold out, it is priced and paid by vouchers as that one.
+    """
 
     product: MenuProduct
     options: tuple[MenuOption, ...]
+    instead_of: MenuProduct | None = None
+
+    @property
+    def priced_as(self) -> MenuProduct:
+        return self.instead_of or self.product
 
     @property
     def unit_fen(self) -> int:
-        return max(0, self.product.price_fen + sum(option.price_delta_fen for option in self.options))
+        return max(0, self.priced_as.price_fen + sum(option.price_delta_fen for option in self.options))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,7 @@ class Menu:
             ProductSoldOut: it, or one of the answers, is sold out here.
             OptionsDoNotFit: too few or too many answers to a question.
         """
-        product = next((one for one in self.products if one.product_id == product_id), None)
+        product = self.find(product_id)
         if product is None:
             raise ProductNotFound(param="product")
         asked = set(option_ids)
@@ -117,9 +126,15 @@ class Menu:
             chosen += answers
         if asked - {option.option_id for option in chosen}:
             raise OptionNotFound(param="options")
-        if product.is_sold_out or (gone := [option for option in chosen if option.is_sold_out]):
-            raise ProductSoldOut(name=product.name if product.is_sold_out else gone[0].name)
+        if product.is_sold_out:
+            raise ProductSoldOut(name=product.name, product=product.public_id)
+        if gone := [option for option in chosen if option.is_sold_out]:
+            raise ProductSoldOut(name=gone[0].name)
         return Chosen(product, tuple(chosen))
+
+    def find(self, product_id: UUID) -> MenuProduct | None:
+        """The product, sold out or not; None where it is not on this menu."""
+        return next((one for one in self.products if one.product_id == product_id), None)
 
 
 def menu_of(store: Store, *, at: datetime) -> Menu:

@@ -224,6 +224,8 @@ OPERATIONS: dict[str, Operation] = {
         P.EDIT_PRODUCTS,
         lambda side, store: {"brand": side.brand.public_id, "code": code(), "name": "鲜牛奶", "unit": "ml"},
     ),
+    "get_substitutes": of(P.VIEW_STORES),
+    "list_substitutes": of(P.EDIT_PRODUCTS, plain(substitutes=[])),
     "get_recipe": of(P.VIEW_STOCK),
     "replace_recipe": of(
         P.EDIT_PRODUCTS, lambda side, store: {"lines": [{"material": side.material.public_id, "quantity": 150}]}

@@ -1,6 +1,6 @@
 """A little world with every kind of fact in it, whose books agree: what the audit is tried on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -239,7 +239,9 @@ def _order(counter: Counter, kept: Purchase, used: Purchase) -> None:
     stocked.made_of(counter.store, counted, at=NOW - timedelta(days=1))
     half = [(waiting, 1, ordering.CUP_FEN)]
     ordering.place(counter, ordering.priced((counted, 2), (limited, 3), uses=half))
-    made = ordering.confirmed(counter, voucher=mine, product=counted)
+    plain = ordering.priced((counted, 1), uses=[(mine, 1, ordering.CUP_FEN)])
+    stands_in = replace(plain.lines[0], instead_of_id=limited.id, instead_of_name=limited.name)
+    made = ordering.place(counter, replace(plain, lines=(stands_in,))).order
     ordering.move(counter, made, "accept", "begin_making", "ready", at=LATER)
     paid_order = ordering.pay(ordering.place(counter, ordering.priced((counted, 1), (limited, 1))))
     order_moves.reject(order_id=paid_order.id, reason="停电", at=LATER, **ordering.by_clerk(counter))

@@ -147,12 +147,12 @@ def _scope(scope: ProductScope, cart: Sequence[Chosen]) -> plan.Scope:
     """A product has several categories, so the rule is resolved to the cart's products here."""
     if scope.everything and not scope.except_products:
         return plan.Scope()
-    taken = [one.product for one in cart if _is_in(scope, one)]
+    taken = [one.priced_as for one in cart if _is_in(scope, one)]
     return plan.Scope(everything=False, products=frozenset(product.public_id for product in taken))
 
 
 def _is_in(scope: ProductScope, one: Chosen) -> bool:
-    product = one.product
+    product = one.priced_as
     if product.product_id in scope.except_products:
         return False
     return (
@@ -164,7 +164,7 @@ def _choices(
     of: Terms, groups: Sequence[dict[str, Any]], cart: Sequence[Chosen], up_to: Mapping[UUID, int]
 ) -> tuple[plan.Choice, ...]:
     if of.kind == Deal.Kind.TIMES_CARD:
-        products = {one.product.product_id for one in cart if _is_in(of.product_scope, one)}
+        products = {one.priced_as.product_id for one in cart if _is_in(of.product_scope, one)}
         items = tuple(_item(of, product_id, 1, frozenset(), up_to) for product_id in sorted(products))
         return (plan.Choice(1, items),) if items else (plan.Choice(1, (plan.Item(_one_of(())),)),)
     return tuple(
@@ -251,8 +251,8 @@ def plan_lines(cart: Sequence[tuple[Chosen, int]]) -> list[plan.Line]:
     return [
         plan.Line(
             id=str(place),
-            product=chosen.product.public_id,
-            category=chosen.product.categories[0] if chosen.product.categories else "",
+            product=chosen.priced_as.public_id,
+            category=chosen.priced_as.categories[0] if chosen.priced_as.categories else "",
             unit_fen=chosen.unit_fen,
             quantity=quantity,
             asked=tuple(asked_of(group, chosen) for group in chosen.product.groups),

@@ -181,6 +181,9 @@ CORRUPTIONS = {
     "undone_order_is_refunded_in_full": "DELETE FROM orders_ledgertransfer WHERE kind = 'refund_order'",
     "order_act_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'store_order.ready'",
     "orders_that_ended_have_their_trail": "DELETE FROM kernel_auditentry WHERE act = 'store_order.rejected'",
+    "substitute_of_an_order_is_logged": "DELETE FROM stores_substitution WHERE source_kind = 'store_order'",
+    "substitute_that_a_use_paid_for_is_logged": "DELETE FROM stores_substitution WHERE source_kind = 'redemption'",
+    "substitution_is_of_its_line": "UPDATE orders_storeorderline SET instead_of_id = NULL",
     # PO
     "payout_is_posted_as_far_as_it_has_come": "DELETE FROM orders_ledgertransfer WHERE kind = 'payout_back'",
     "payout_goes_to_its_own_entity": "UPDATE orders_payout SET brand_id = gen_random_uuid()",
