@@ -1,29 +1,20 @@
-"""
-The console's key pages, looked at by axe in both languages and both schemes; ``make screens`` keeps pictures of them.
+"""Every page of the console, looked at in both languages and both schemes; ``make screens`` keeps pictures of some."""
 
-HEXIAO_SCREENS names the folder that takes the pictures, which is there; without it none are made.
-"""
-
-import io
-import os
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests import factories
-from tests.browser.conftest import PHONE, serious_problems, sign_in
+from tests.browser import pictures
+from tests.browser.conftest import serious_problems, sign_in
 from tests.orders import ordering
 from tests.orders.ordering import move
 from tests.vouchers.counters import Counter
 from vouchers.models import Voucher
 
-SCREENS = os.environ.get("HEXIAO_SCREENS")
 KEY_PAGES = ("scan", "basket", "success", "refused", "orders")
-DESKTOP = {"width": 1280, "height": 800}
 
 
 @pytest.fixture
@@ -57,13 +48,17 @@ def test_every_page_of_the_console_is_for_everybody(
 ) -> None:
     page = visit(locale=locale, color_scheme=scheme).page
     cash, card = morning
+
+    def looked_at(name: str) -> None:
+        pictures.looked_at(page, f"console-{name}", locale, scheme, is_key=name in KEY_PAGES)
+
     page.goto("/console/sign-in/")
-    looked_at(page, "sign_in", locale, scheme)
+    looked_at("sign_in")
     sign_in(page, counter)
-    looked_at(page, "scan", locale, scheme)
+    looked_at("scan")
     for path in ("today", "orders", "menu", "more", "tour/3", "shift"):
         page.goto(f"/console/{path}/")
-        looked_at(page, path.replace("/", ""), locale, scheme)
+        looked_at(path.replace("/", ""))
     page.goto("/console/")
     page.locator("#code").press_sequentially(cash.code)
     expect(page.locator("#redeem-button")).to_be_enabled()
@@ -72,14 +67,14 @@ def test_every_page_of_the_console_is_for_everybody(
     expect(page.locator(".voucher-row")).to_have_count(2)
     page.fill("#bill", "46.00")
     expect(page.locator("#total .money")).to_be_visible()
-    looked_at(page, "basket", locale, scheme)
+    looked_at("basket")
     page.locator("#redeem-button").click()
     expect(page.locator(".result-head.is-done")).to_be_visible()
-    looked_at(page, "success", locale, scheme)
+    looked_at("success")
     page.locator("#scan-next").click()
     page.locator("#code").press_sequentially(cash.code)
     expect(page.locator(".result-head.is-stop")).to_be_visible()
-    looked_at(page, "refused", locale, scheme)
+    looked_at("refused")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -91,14 +86,3 @@ def test_every_component_is_for_everybody(visit: Any, settings: Any, scheme: str
 
     expect(page.get_by_role("heading", name="Styleguide")).to_be_visible()
     assert serious_problems(page) == []
-
-
-def looked_at(page: Page, name: str, locale: str, scheme: str) -> None:
-    assert serious_problems(page) == [], name
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], name
-    if not SCREENS or scheme == "dark" or name not in KEY_PAGES:
-        return
-    for width, viewport in (("desktop", DESKTOP), ("phone", PHONE)):
-        page.set_viewport_size(viewport)
-        taken = Image.open(io.BytesIO(page.screenshot())).quantize(64)
-        taken.save(Path(SCREENS) / f"console-{name}-{locale[:2]}-{width}.png", optimize=True)

@@ -17,7 +17,6 @@ from config.pages.design import sandbox_till
 from orders.models import Payment, Purchase, StoreOrder
 from orders.services import order_moves
 from tests import factories
-from tests.browser.conftest import serious_problems
 from tests.pages.shop_stand import HANGZHOU, Shop, now, open_shop, take_the_money
 from vouchers.models import Offer, Voucher
 
@@ -112,16 +111,9 @@ def walk(page: Any, shop: Shop, at_each: Callable[[str], None]) -> StoreOrder:
 @pytest.mark.parametrize("locale", ["zh-CN", "en-GB"])
 def test_from_the_live_room_to_a_pick_up_number(opened: Open, shop: Shop, locale: str) -> None:
     page = opened(locale=locale, geolocation=HERE, permissions=["geolocation"])
-    wrong: list[str] = []
 
-    def look(name: str) -> None:
-        wrong.extend(serious_problems(page))
-        if overflows(page):
-            wrong.append(f"{name} is wider than the phone")
+    order = walk(page, shop, lambda name: None)
 
-    order = walk(page, shop, look)
-
-    assert wrong == []
     assert str(order.pickup_number) in page.inner_text(".pickup-number")
     assert page.locator("html").get_attribute("lang") == ("en" if locale.startswith("en") else "zh-Hans")
 
@@ -139,15 +131,6 @@ def test_nothing_is_wider_than_the_phone(opened: Open, shop: Shop, width: int, l
     walk(page, shop, look)
 
     assert wide == []
-
-
-def test_it_is_as_readable_in_the_dark(opened: Open, shop: Shop) -> None:
-    page = opened(color_scheme="dark", geolocation=HERE, permissions=["geolocation"])
-    wrong: list[str] = []
-
-    walk(page, shop, lambda name: wrong.extend(serious_problems(page)))
-
-    assert wrong == []
 
 
 def test_two_fast_taps_buy_once(opened: Open, shop: Shop) -> None:
