@@ -12,7 +12,7 @@ from typing import Any
 
 import dj_database_url
 
-from config.kernel import engines, secrets
+from config.kernel import engines, rehearsal_clock, secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LOCAL_DIR = BASE_DIR / ".local"
@@ -190,6 +190,14 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "config.kernel.api.schema.add_common_answers",
     ],
 }
+
+# --- time ------------------------------------------------------------------------------------------
+
+# Only a rehearsal lives at another time, all processes of its site at the same one.
+if REHEARSAL_CLOCK := os.environ.get("HEXIAO_REHEARSAL_CLOCK"):
+    if IS_PRODUCTION:
+        raise SystemExit("HEXIAO_REHEARSAL_CLOCK is for rehearsals: production lives now.")
+    rehearsal_clock.follow(Path(REHEARSAL_CLOCK))
 
 # --- the trade's numbers ---------------------------------------------------------------------------
 

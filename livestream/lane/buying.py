@@ -1,11 +1,12 @@
 """``POST live/{session}/purchases`` and ``GET purchases/{purchase}``: buy, and see what became of it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.utils import timezone
 
 from config.kernel import ids, limits
 from config.kernel.errors import DomainError
@@ -35,7 +36,7 @@ class Buying:
         self.memory = memory
 
         def sell(requests: Sequence[SellRequest]) -> Sequence[Sold | DomainError]:
-            return sell_batch(requests, provider=provider, at=datetime.now(UTC))
+            return sell_batch(requests, provider=provider, at=timezone.now())
 
         def look(keys: Sequence[tuple[UUID, UUID]]) -> Sequence[PurchaseStatus | DomainError]:
             return [found or errors.PurchaseNotFound() for found in purchase_statuses(keys)]
@@ -46,7 +47,7 @@ class Buying:
         self.groups: list[GroupCommit[Any, Any]] = [self.selling, self.remembering, self.looking]
 
     async def buy(self, call: Call, session: str) -> None:
-        at = datetime.now(UTC)
+        at = timezone.now()
         customer_id, brand_id = customer_of(call, at=at)
         limits.spend_here((PURCHASES, customer_id.hex)).require_room()
         request_id = call.request_id
@@ -68,7 +69,7 @@ class Buying:
         await call.answer(200 if sold.is_repeat else 201, answers.accepted(sold))
 
     async def status(self, call: Call, purchase: str) -> None:
-        customer_id, _ = customer_of(call, at=datetime.now(UTC))
+        customer_id, _ = customer_of(call, at=timezone.now())
         call.refuse_parameters()
         found = await self.looking.submit((ids.parse(Purchase.PREFIX, purchase), customer_id))
         await call.answer(200, answers.followed(found))

@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import Error, connection
+from django.utils import timezone
 
 from config.kernel.api.structs import encoded
 from livestream import answers, queries
@@ -94,7 +94,7 @@ class Memory:
         connection.close()
 
     def _look(self) -> None:
-        began, at = time.monotonic(), datetime.now(UTC)
+        began, at = time.monotonic(), timezone.now()
         before, stage = self.now, queries.stage()
         rates = self._rates(began, stage.listings)
         by_session: dict[UUID, list[StagedListing]] = {session_id: [] for session_id in stage.sessions}

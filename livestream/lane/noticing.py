@@ -1,8 +1,9 @@
 """``POST payments/{provider}/notices``: providers' notices, durable before they are answered."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
+
+from django.utils import timezone
 
 from config.kernel.errors import DomainError
 from config.kernel.group_commit import GroupCommit
@@ -19,7 +20,7 @@ class Noticing:
 
     def __init__(self) -> None:
         def store(notices: Sequence[Notice]) -> Sequence[int | DomainError]:
-            store_notices([event for notice in notices for event in notice], at=datetime.now(UTC))
+            store_notices([event for notice in notices for event in notice], at=timezone.now())
             return [len(notice) for notice in notices]
 
         self.storing: GroupCommit[Notice, int] = GroupCommit("notices", store, largest_batch=32)
@@ -27,7 +28,7 @@ class Noticing:
 
     async def notice(self, call: Call, provider: str) -> None:
         call.refuse_parameters()
-        events = registry.by_name(provider).read_notice(call.headers, await call.raw_body(), at=datetime.now(UTC))
+        events = registry.by_name(provider).read_notice(call.headers, await call.raw_body(), at=timezone.now())
         # A notice without events is answered like any other: there is nothing to store.
         received = await self.storing.submit(tuple(events)) if events else 0
         await call.answer(200, {"received": received})

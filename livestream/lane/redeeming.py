@@ -5,12 +5,12 @@ import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from django.db import connection
+from django.utils import timezone
 
 from config.kernel import ids, limits
 from config.kernel.errors import DomainError, TooManyRequests
@@ -44,7 +44,7 @@ class Redeeming:
 
     def __init__(self) -> None:
         def redeem(requests: Sequence[RedeemRequest]) -> Sequence[Redeemed | DomainError]:
-            return redeem_batch(requests, at=datetime.now(UTC))
+            return redeem_batch(requests, at=timezone.now())
 
         self.redeeming: GroupCommit[RedeemRequest, Redeemed] = GroupCommit("redeem", redeem, largest_batch=128)
         self.groups: list[GroupCommit[Any, Any]] = [self.redeeming]
@@ -52,7 +52,7 @@ class Redeeming:
         self._platforms = ThreadPoolExecutor(PLATFORM_CALLS_AT_ONCE, thread_name_prefix="platform")
 
     async def redeem(self, call: Call, store: str) -> None:
-        who, who_id = await counter_of(call, at=datetime.now(UTC))
+        who, who_id = await counter_of(call, at=timezone.now())
         address = call.address
         self.guesses.require_room(who_id, address)
         request_id = call.request_id
@@ -124,7 +124,7 @@ class Guesses:
 
 def _at_a_platform(asked: RedeemRequest, miss: VoucherNotFound) -> RequestState:
     try:
-        return redeem_elsewhere(asked, miss, at=datetime.now(UTC))
+        return redeem_elsewhere(asked, miss, at=timezone.now())
     finally:
         connection.close()  # these threads are seldom needed, and would keep it for good
 

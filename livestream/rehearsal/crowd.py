@@ -63,7 +63,7 @@ class Crowd:
 
     async def watch(self, session: str) -> list[Wish]:
         """Look at the live page until it shows its listings."""
-        page = await self._insist("GET", f"/api/v1/live/{session}", {}, None, until={200})
+        page = await self.ask("GET", f"/api/v1/live/{session}", {}, None, until={200})
         return [
             Wish(listing["offer"], listing["unit_price_fen"], listing["terms_number"])
             for listing in page.json()["listings"]
@@ -95,7 +95,7 @@ class Crowd:
                 "promoter": promoter,
             }
             asked_at = time.perf_counter()
-            answer = await self._insist("POST", f"/api/v1/live/{session}/purchases", headers, body)
+            answer = await self.ask("POST", f"/api/v1/live/{session}/purchases", headers, body)
             self.latencies_ms.append((time.perf_counter() - asked_at) * 1_000)
             if answer.status in (200, 201):
                 return {**answer.json(), "request_id": key}
@@ -103,7 +103,7 @@ class Crowd:
         return None
 
     async def _pay(self, bought: dict[str, Any]) -> None:
-        await self._insist("POST", "/pay", {}, bought["payment"]["parameters"], until={200, 201, 202}, at=self.sandbox)
+        await self.ask("POST", "/pay", {}, bought["payment"]["parameters"], until={200, 201, 202}, at=self.sandbox)
 
     async def each(
         self,
@@ -119,7 +119,7 @@ class Crowd:
 
         async def work() -> None:
             for path, headers, body in waiting:
-                answer = await self._insist("POST", path, headers, body, at=at)
+                answer = await self.ask("POST", path, headers, body, at=at)
                 if answer.status >= 400:
                     self.refused[answer.code] += 1
                 answers.append(answer)
@@ -128,7 +128,7 @@ class Crowd:
         await _together([work() for _ in range(at_once)])
         return answers
 
-    async def _insist(
+    async def ask(
         self,
         method: str,
         path: str,

@@ -26,7 +26,7 @@ VOUCHERS = """
             SELECT voucher_id, count(*) AS redeemed
             FROM vouchers_redemption WHERE reversed_at IS NULL GROUP BY voucher_id
         ) r ON r.voucher_id = v.id
-        WHERE v.brand_id = %(brand)s
+        WHERE v.brand_id = %(brand)s AND v.source_kind = 'purchase'
     ) each_voucher
 """
 # In vouchers: a bundle's unit is as many as it has children.
@@ -47,11 +47,31 @@ UNDONE = """
     WHERE v.brand_id = %(brand)s AND r.reversed_at IS NOT NULL
 """
 MONEY = """
-    SELECT a.kind,
-           a.folded_fen + coalesce(sum(CASE WHEN t.credit_id = a.id THEN t.amount_fen ELSE -t.amount_fen END), 0)
-    FROM orders_account a
-    LEFT JOIN orders_ledgertransfer t ON t.folded_at IS NULL AND (t.credit_id = a.id OR t.debit_id = a.id)
-    WHERE a.brand_id = %(brand)s GROUP BY a.id ORDER BY a.kind
+    SELECT kind, sum(fen)::bigint FROM (
+        SELECT a.kind, a.folded_fen
+               + coalesce(sum(CASE WHEN t.credit_id = a.id THEN t.amount_fen ELSE -t.amount_fen END), 0) AS fen
+        FROM orders_account a
+        LEFT JOIN orders_ledgertransfer t ON t.folded_at IS NULL AND (t.credit_id = a.id OR t.debit_id = a.id)
+        WHERE a.brand_id = %(brand)s GROUP BY a.id
+    ) each_account GROUP BY kind ORDER BY kind
+"""
+
+FLYING = ("unpaid", "unissued", "refunds", "ungranted", "unconfirmed", "orders", "unsettled")
+IN_FLIGHT = """
+    SELECT (SELECT count(*) FROM orders_purchase WHERE brand_id = %(brand)s AND status = 'accepted'),
+           (SELECT count(*) FROM orders_purchase WHERE brand_id = %(brand)s AND status = 'paid'),
+           (SELECT count(*) FROM orders_refund r
+            LEFT JOIN orders_purchase bought ON bought.id = r.purchase_id
+            LEFT JOIN orders_storeorder ordered ON ordered.id = r.store_order_id
+            WHERE coalesce(bought.brand_id, ordered.brand_id) = %(brand)s AND r.status <> 'succeeded'),
+           (SELECT count(*) FROM vouchers_grantbatch WHERE brand_id = %(brand)s AND state = 'pending'),
+           (SELECT count(*) FROM orders_storeorder WHERE brand_id = %(brand)s AND status = 'placed'),
+           (SELECT count(*) FROM orders_storeorder WHERE brand_id = %(brand)s
+            AND status IN ('placed', 'confirmed', 'accepted', 'making', 'ready')),
+           (SELECT count(*) FROM vouchers_redemption r JOIN vouchers_voucher v ON v.id = r.voucher_id
+            WHERE v.brand_id = %(brand)s AND r.reversed_at IS NULL AND r.settled_at IS NULL)
+           + (SELECT count(*) FROM orders_storeorder WHERE brand_id = %(brand)s AND settled_at IS NULL AND due_fen > 0
+              AND status IN ('ready', 'collected', 'uncollected'))
 """
 
 
@@ -107,18 +127,8 @@ def books(brand_id: UUID) -> Books:
 
 
 def in_flight(brand_id: UUID) -> dict[str, int]:
-    """What the workers still owe: purchases unpaid or unissued, refunds not yet paid out."""
+    """What is still to happen, to the workers or to the customers, by what it is."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FILTER (WHERE status = 'accepted'), count(*) FILTER (WHERE status = 'paid') "
-            "FROM orders_purchase WHERE brand_id = %s AND status IN ('accepted', 'paid')",
-            [brand_id],
-        )
-        unpaid, unissued = cursor.fetchone()
-        cursor.execute(
-            "SELECT count(*) FROM orders_refund r JOIN orders_purchase p ON p.id = r.purchase_id "
-            "WHERE p.brand_id = %s AND r.status <> 'succeeded'",
-            [brand_id],
-        )
-        (refunds,) = cursor.fetchone()
-    return {"unpaid": unpaid, "unissued": unissued, "refunds": refunds}
+        cursor.execute(IN_FLIGHT, {"brand": brand_id})
+        found = cursor.fetchone()
+    return dict(zip(FLYING, found, strict=True))

@@ -1,16 +1,25 @@
 """What the rehearsal sells: four offers in one livestream, enough that the hot one sells out and the rest do not."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 from livestream.models import LiveSession
 from livestream.rehearsal.chain import INSTALLER
 from livestream.services import commission_plans, listings, promoters, sessions
+from orders.models import CashRule
+from orders.services import cash_rules
+from stores.models import Brand, SettlementEntity, StoreEntity
+from stores.services import groups
 from vouchers.models import Deal, DealTerms
 from vouchers.services import deals, offers
 
 PROMOTER_CODE = "aqing"
+FRANCHISED = "franchised"
+ROYALTY_BPS = 1_000
+"""What the brand takes of a franchisee's vouchers, and of what is paid on top at her stores."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,7 @@ ARTICLES = (
 
 def open_sale(*, brand_id: UUID, orders: int, at: datetime) -> LiveSession:
     """A livestream with its offers on sale, a promoter and the rates that each sale will freeze."""
+    rules = _settlement(brand_id, at=at)
     promoter = promoters.create(brand_id=brand_id, code=PROMOTER_CODE, name="阿青", by=INSTALLER, at=at).row
     session = sessions.create(brand_id=brand_id, title="青屿茶 首场直播", request_id=uuid4(), by=INSTALLER, at=at).row
     commission_plans.create(
@@ -94,7 +104,7 @@ def open_sale(*, brand_id: UUID, orders: int, at: datetime) -> LiveSession:
             at=at,
         ).row
         children = [{"terms": published[child].public_id, "count": count} for child, count in article.children]
-        new = replace(article.terms, bundle_children=children)
+        new = replace(article.terms, bundle_children=children, settlement_rules=[] if children else rules)
         terms = published[article.out_id] = deals.publish_terms(deal=deal, new=new, by=INSTALLER, at=at).row
         offer = offers.create(
             terms=terms,
@@ -109,3 +119,39 @@ def open_sale(*, brand_id: UUID, orders: int, at: datetime) -> LiveSession:
         listings.list_offer(session=session, offer_id=offer.id, by=INSTALLER, at=at)
         offers.open_offer(offer=offer, by=INSTALLER, at=at)
     return sessions.open_session(session=session, by=INSTALLER, at=at)
+
+
+def _settlement(brand_id: UUID, *, at: datetime) -> list[dict[str, Any]]:
+    """
+    Franchisees pay a royalty and the brand pays their promoter; the brand's own stores keep what the promoter leaves.
+    """
+    brand = Brand.objects.get(pk=brand_id)
+    tomorrow = at.astimezone(ZoneInfo(brand.zone)).date() + timedelta(days=1)
+    theirs = StoreEntity.objects.filter(store__brand_id=brand_id, entity__kind=SettlementEntity.Kind.FRANCHISEE)
+    group = groups.add(brand_id=brand_id, code=FRANCHISED, name="加盟店", by=INSTALLER, at=at).row
+    groups.change_members(
+        brand_id=brand_id,
+        group_id=group.id,
+        joining=set(theirs.values_list("store_id", flat=True)),
+        leaving=(),
+        by=INSTALLER,
+        at=at,
+    )
+    for entity_id in theirs.values_list("entity_id", flat=True).distinct():
+        cash_rules.set_rule(
+            brand_id=brand_id,
+            entity_id=entity_id,
+            kind=CashRule.Kind.STORE_ORDER,
+            from_date=tomorrow,
+            fee_bps=ROYALTY_BPS,
+            by=INSTALLER,
+            at=at,
+        )
+    return [
+        {
+            "stores": {"groups": [group.public_id]},
+            "fee_bps": ROYALTY_BPS,
+            "promoter_by": "brand",
+            "provider_by": "brand",
+        }
+    ]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import count
 
 import httpx
+from django.utils import timezone
 
 from orders.providers.interface import MOST_AT_ONCE
 from orders.providers.sandbox_messages import Event, Faults, Notice, encode
@@ -97,7 +98,7 @@ class Notifier:
         body = encode(Notice([event for event, _ in batch]))
         headers = {
             "content-type": "application/json",
-            HEADER: self._keys.header(body, at_seconds=int(time.time())),
+            HEADER: self._keys.header(body, at_seconds=int(timezone.now().timestamp())),
         }
         try:
             answer = await client.post(self._url, content=body, headers=headers)

@@ -18,7 +18,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ import msgspec
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
+from django.utils import timezone
 
 from orders.providers import sandbox_messages as messages
 from orders.providers.sandbox_bill import begins
@@ -226,7 +227,7 @@ def error(reason: str) -> bytes:
 
 
 def now() -> datetime:
-    return datetime.now(UTC)
+    return timezone.now()
 
 
 app = Sandbox(

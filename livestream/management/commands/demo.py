@@ -1,30 +1,33 @@
-"""``manage.py demo``: a whole livestream on this machine, from the sale to the audited books."""
+"""``manage.py demo``: a livestream and the week after it on this machine, from the sale to statements and audit."""
 
 import json
 import random
 import time
 from argparse import ArgumentParser
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
+from django.utils import timezone
 from rich.console import Console
-from rich.table import Table
 
 from config.kernel.errors import DomainError
-from config.kernel.money import yuan
 from config.kernel.processes import PortTaken, ProcessDied, Processes
+from config.kernel.rehearsal_clock import RehearsalClock, follow, wind_back
 from livestream.models import LiveSession
-from livestream.rehearsal import shopfront
+from livestream.rehearsal import shopfront, statements, summary
 from livestream.rehearsal.chain import Chain, open_chain
 from livestream.rehearsal.crowd import Crowd, RehearsalStopped
 from livestream.rehearsal.figures import Books, books
+from livestream.rehearsal.guests import DAYS
 from livestream.rehearsal.play import Play
 from livestream.rehearsal.sale import open_sale
 from livestream.rehearsal.site import site
+from livestream.rehearsal.stage import Stage
 from livestream.rehearsal.trouble import TROUBLE_SECONDS, NotOurEngines, require_own_engines, trouble
 from orders.invariants import auditing, journal
 from stores.services.generated_stores import BRAND_NAME
@@ -32,17 +35,25 @@ from stores.services.generated_stores import BRAND_NAME
 ARRIVALS = settings.BASE_DIR.parent / "shared" / "data" / "spike" / "live_grab_arrivals.csv"
 FAULTS = {"duplicate": 0.02, "delay_seconds": 0.5, "disorder": 0.02, "lose": 0.005, "fail_refunds": 0.01, "seed": 7}
 UNPAID_AFTER_SECONDS = 20
+BRAND_ZONE = "Asia/Shanghai"
 
 
 class Command(BaseCommand):
     help = (
-        "Play a livestream: a brand sells to simulated viewers over HTTP, vouchers are issued, clerks redeem and "
-        "undo, customers refund, and the books are audited. Without --exit the site stays up afterwards."
+        "Play a livestream and the week after it, a week that ends now: a brand sells to simulated viewers over HTTP, "
+        "vouchers are issued, customers order at stores from their wallets, clerks redeem and undo, some refund, the "
+        "week is settled and the books are audited. Without --exit the site stays up afterwards."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--exit", action="store_true", help="end after the summary instead of keeping the site up")
         parser.add_argument("--orders", type=int, default=5_000, help="how many viewers buy (default: %(default)s)")
+        parser.add_argument(
+            "--store-orders",
+            type=int,
+            metavar="N",
+            help="how many of them order at a store from their wallets (default: one in twelve)",
+        )
         parser.add_argument(
             "--stores", metavar="N|FILE", default="5000", help="how many generated stores, or a CSV file"
         )
@@ -66,12 +77,15 @@ class Command(BaseCommand):
             if options["trouble"]:
                 require_own_engines()
             call_command("migrate", verbosity=0)
+            clock = wind_back(settings.LOCAL_DIR / "rehearsal-clock", to=_evening_of_the_livestream())
+            follow(clock.path)
             with site(
                 port=options["port"],
                 sandbox_port=options["sandbox_port"],
                 HEXIAO_UNPAID_AFTER_SECONDS=str(UNPAID_AFTER_SECONDS),
+                HEXIAO_REHEARSAL_CLOCK=str(clock.path),
             ) as processes:
-                self._play(console, processes, stores=stores, stores_csv=stores_csv, options=options)
+                self._play(console, processes, clock, stores=stores, stores_csv=stores_csv, options=options)
         except (NotOurEngines, PortTaken, ProcessDied, RehearsalStopped) as error:
             raise CommandError(str(error)) from error
         except DomainError as refusal:
@@ -80,9 +94,16 @@ class Command(BaseCommand):
             console.print("\nstopped")
 
     def _play(
-        self, console: Console, processes: Processes, *, stores: int, stores_csv: Path | None, options: dict[str, Any]
+        self,
+        console: Console,
+        processes: Processes,
+        clock: RehearsalClock,
+        *,
+        stores: int,
+        stores_csv: Path | None,
+        options: dict[str, Any],
     ) -> None:
-        at = datetime.now(UTC)
+        at = timezone.now()
         chain = open_chain(name=BRAND_NAME, stores=stores, stores_csv=stores_csv, at=at)
         shopfront.furnish(brand_id=chain.brand.id, at=at)
         session = open_sale(brand_id=chain.brand.id, orders=options["orders"], at=at)
@@ -90,7 +111,7 @@ class Command(BaseCommand):
             f"{chain.brand.name} opens a livestream · {chain.store_count:,} stores · {options['orders']:,} viewers"
         )
         began = time.monotonic()
-        play = Play(
+        stage = Stage(
             chain=chain,
             session=session,
             site_port=options["port"],
@@ -99,22 +120,35 @@ class Command(BaseCommand):
             console=console,
             journal=settings.LOCAL_DIR / "acknowledged.jsonl",
             luck=random.Random(options["seed"]),  # noqa: S311 - a rehearsal that can be repeated, no secret
+            clock=clock,
         )
+        store_orders = options["orders"] // 12 if options["store_orders"] is None else options["store_orders"]
         lasting = TROUBLE_SECONDS if options["trouble"] else 0.0
         with_trouble = trouble(console) if options["trouble"] else nullcontext()
-        sale = play.act_out(options["orders"], ARRIVALS, FAULTS, during_the_sale=with_trouble, lasting_seconds=lasting)
+        play = Play(stage, options["orders"], store_orders)
+        sale, told = play.act_out(ARRIVALS, FAULTS, during_the_sale=with_trouble, lasting_seconds=lasting)
         found = books(chain.brand.id)
-        violations = _audit(play.journal)
+        today = timezone.now().astimezone(ZoneInfo(chain.brand.zone)).date()
+        week = statements.of_the_week(
+            chain.brand.id, name=chain.brand.name, stores=[store for store, _ in chain.counters], until=today
+        )
+        violations = _audit(stage.journal)
         seconds = round(time.monotonic() - began, 1)
         _write_sign_ins(chain, session, options)
-        _print_summary(console, found, sale, seconds=seconds, violations=violations)
+        for statement in (week.company_store, week.franchisee):
+            if statement is not None:
+                summary.show_statement(console, statement, summary.OF_AN_ENTITY)
+        summary.show_statement(console, week.brand, summary.OF_THE_BRAND)
+        summary.show_savings(console, told)
+        summary.show_books(console, found, sale, seconds=seconds, violations=violations)
         if not options["exit"]:
             _print_sign_ins(console, chain, options["port"])
             while True:
                 processes.check()
                 time.sleep(0.5)
-        self.stdout.write(json.dumps(_report(found, sale, seconds=seconds, violations=violations)))
-        if violations or not found.add_up:
+        report = _report(found, sale, seconds=seconds, violations=violations)
+        self.stdout.write(json.dumps({**report, **summary.as_json(told, week.all)}))
+        if violations or not found.add_up or not all(statement.adds_up for statement in week.all):
             raise CommandError("The books do not add up: see the summary above and run `./manage.py audit`.")
 
 
@@ -124,6 +158,12 @@ def _stores(wanted: str) -> tuple[int, Path | None]:
     if not Path(wanted).is_file():
         raise CommandError(f"--stores: {wanted} is neither a number nor a file.")
     return 0, Path(wanted)
+
+
+def _evening_of_the_livestream() -> datetime:
+    """So that the week after it ends yesterday, where the brand is."""
+    local = datetime.now(ZoneInfo(BRAND_ZONE))
+    return (local - timedelta(days=DAYS + 1)).replace(hour=20, minute=0, second=0, microsecond=0)
 
 
 def _audit(acknowledged: Path) -> int:
@@ -150,31 +190,6 @@ def _report(found: Books, sale: Crowd, *, seconds: float, violations: int) -> di
         "accept_p99_ms": sale.percentile_ms(99),
         "violations": violations,
     }
-
-
-def _print_summary(console: Console, found: Books, sale: Crowd, *, seconds: float, violations: int) -> None:
-    table = Table(title="What the books say", show_header=False, title_justify="left")
-    for name, value in (
-        (
-            "accepted",
-            f"{found.accepted:,} vouchers at {found.accept_per_s:,.0f} orders/s, p99 {sale.percentile_ms(99)} ms",
-        ),
-        ("  closed unpaid", f"{found.closed_unpaid:,} (stock and allowance given back)"),
-        ("  sold = issued", f"{found.sold:,} = {found.issued:,}"),
-        (
-            "    redeemed · partly used",
-            f"{found.redeemed:,} · {found.partly_used:,} ({found.undone:,} redemptions undone)",
-        ),
-        ("    refunded · expired", f"{found.refunded:,} · {found.expired:,}"),
-        ("    open", f"{found.open:,}"),
-        ("turned away", ", ".join(f"{code} {count:,}" for code, count in sale.refused.most_common()) or "nobody"),
-        ("asked again", f"{sale.repeated:,} requests, each with its first key"),
-        *((f"account {kind}", yuan(fen)) for kind, fen in found.balances_fen.items()),
-        ("audit", f"violations: {violations}" + ("" if found.add_up else "; THE COUNTS DO NOT ADD UP")),
-        ("took", f"{seconds} s"),
-    ):
-        table.add_row(name, value)
-    console.print(table)
 
 
 def _write_sign_ins(chain: Chain, session: LiveSession, options: dict[str, Any]) -> None:
