@@ -56,14 +56,14 @@ class Play:
         connection.close()  # it may have been cut meanwhile
         stage.clock.go_to(timezone.now() + PAYABLE)
         stage.wait_until_nothing("出券 · unpaid closed, vouchers issued", "unpaid", "unissued")
-        week = Week(stage, last_day=self._today())
+        week = Week(stage, until=datetime.now(UTC))
         week.begin()
         customers = week.invite(self.store_orders)
         coupons.thank(brand_id=stage.chain.brand.id, customers=customers, at=timezone.now())
         stage.wait_until_nothing("赠券 · coupons given to those who come back", "ungranted")
         told = week.play()
-        self._come_to_the_present()
         self.refund()
+        stage.clock.go_to(datetime.now(UTC))
         stage.wait_until_nothing("收尾 · orders left over, late money sorted out", "unissued", "orders")
         stage.wait_until_nothing("退款 · money back", "refunds")
         stage.wait_until_nothing("分账 · the week settled", "unsettled")
@@ -122,9 +122,3 @@ class Play:
             pays=luck.random() < PAYING_SHARE,
             arrives_after=arrives_after,
         )
-
-    def _today(self) -> datetime:
-        return datetime.now(UTC)
-
-    def _come_to_the_present(self) -> None:
-        self.stage.clock.go_to(self._today())

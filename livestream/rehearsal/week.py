@@ -68,17 +68,17 @@ class Told:
 
 @dataclass
 class Week:
-    """Seven days that end before ``last_day``, at the stores where somebody works."""
+    """Seven days that end before the day of ``until``, at the stores where somebody works."""
 
     stage: Stage
-    last_day: datetime
+    until: datetime
     told: Told = field(default_factory=Told)
     invited: list[UUID] = field(default_factory=list)
 
     def begin(self) -> None:
         """The morning after the livestream."""
         self.hours = guests.hours_of_the_week(
-            self.last_day.astimezone(ZoneInfo(self.stage.chain.brand.zone)).date(), self.stage.chain.brand.zone
+            self.until.astimezone(ZoneInfo(self.stage.chain.brand.zone)).date(), self.stage.chain.brand.zone
         )
         self.stage.clock.go_to(self.hours[0][0] - timedelta(hours=2))
 

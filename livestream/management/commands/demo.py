@@ -52,7 +52,7 @@ class Command(BaseCommand):
             "--store-orders",
             type=int,
             metavar="N",
-            help="how many of them order at a store from their wallets (default: one in twelve)",
+            help="how many of them order at a store from their wallets (default: one in sixteen)",
         )
         parser.add_argument(
             "--stores", metavar="N|FILE", default="5000", help="how many generated stores, or a CSV file"
@@ -122,7 +122,7 @@ class Command(BaseCommand):
             luck=random.Random(options["seed"]),  # noqa: S311 - a rehearsal that can be repeated, no secret
             clock=clock,
         )
-        store_orders = options["orders"] // 12 if options["store_orders"] is None else options["store_orders"]
+        store_orders = options["orders"] // 16 if options["store_orders"] is None else options["store_orders"]
         lasting = TROUBLE_SECONDS if options["trouble"] else 0.0
         with_trouble = trouble(console) if options["trouble"] else nullcontext()
         play = Play(stage, options["orders"], store_orders)
