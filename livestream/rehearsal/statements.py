@@ -6,13 +6,17 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from uuid import UUID
 
+from django.db.models import Count, Sum
+
 from livestream.rehearsal.guests import DAYS
+from orders.models import Settlement
 from orders.models.settlement import AMOUNTS
-from orders.queries import statement_lines as reading
+from orders.queries import statement_lines
 from stores.models import SettlementEntity, Store, StoreEntity
 from stores.queries import Books
 from vouchers.models import DealTerms
 
+COLUMNS = ("lines", *AMOUNTS)
 OTHERWISE = {"store_order": "订单现付 (paid on top)", "surcharge": "补差价 (surcharges)"}
 
 
@@ -28,7 +32,7 @@ class Statement:
     def adds_up(self) -> bool:
         """The rows make the total, and everybody's parts make what was paid."""
         rows = self.rows.values()
-        columns_do = all(sum(row[name] for row in rows) == self.total[name] for name in ("lines", *AMOUNTS))
+        columns_do = all(sum(row[name] for row in rows) == self.total[name] for name in COLUMNS)
         return columns_do and all(_is_whole(row) for row in (*rows, self.total))
 
 
@@ -55,7 +59,7 @@ def of_the_week(brand_id: UUID, *, name: str, stores: Sequence[Store], until: da
     )
     entities = SettlementEntity.objects.in_bulk(set(holders.values()))
     busy = Counter[UUID]()
-    for row in reading.months(books=everything, since=since, until=until):
+    for row in statement_lines.months(books=everything, since=since, until=until):
         busy[row["store_id"]] += row["lines"]
     by_lines = sorted(stores, key=lambda store: -busy[store.id])
     own = next((one for one in by_lines if _kind(entities, holders, one) == "company"), None)
@@ -72,17 +76,20 @@ def of_the_week(brand_id: UUID, *, name: str, stores: Sequence[Store], until: da
 
 
 def _statement(title: str, books: Books, since: date, until: date, *, store_id: UUID | None = None) -> Statement:
+    lines = Settlement.objects.filter(brand_id=books.brand_id, booked_date__gte=since, booked_date__lt=until)
+    if books.entity_ids is not None:
+        lines = lines.filter(entity_id__in=books.entity_ids)
+    if store_id is not None:
+        lines = lines.filter(store_id=store_id)
     rows: defaultdict[str, Counter[str]] = defaultdict(Counter)
     titles = dict(DealTerms.objects.filter(deal__brand_id=books.brand_id).values_list("id", "title"))
-    for line in reading.statement_lines(books=books, since=since, until=until, store_id=store_id):
-        row = rows[titles[line.terms_id] if line.terms_id else OTHERWISE[line.source_kind]]
-        row["lines"] += 1
-        for name in AMOUNTS:
-            row[name] += getattr(line, name)
+    sums = {name: Sum(name) for name in AMOUNTS}
+    for found in lines.values("terms_id", "source_kind").annotate(lines=Count("id"), **sums):
+        what = titles[found["terms_id"]] if found["terms_id"] else OTHERWISE[found["source_kind"]]
+        rows[what].update({name: found[name] for name in COLUMNS})
     total: Counter[str] = Counter()
-    for month in reading.months(books=books, since=since, until=until, store_id=store_id):
-        for name in ("lines", *AMOUNTS):
-            total[name] += month[name]
+    for month in statement_lines.months(books=books, since=since, until=until, store_id=store_id):
+        total.update({name: month[name] for name in COLUMNS})
     return Statement(title, dict(sorted(rows.items())), total)
 
 
