@@ -84,9 +84,10 @@ def _statement(title: str, books: Books, since: date, until: date, *, store_id: 
     rows: defaultdict[str, Counter[str]] = defaultdict(Counter)
     titles = dict(DealTerms.objects.filter(deal__brand_id=books.brand_id).values_list("id", "title"))
     sums = {name: Sum(name) for name in AMOUNTS}
-    for found in lines.values("terms_id", "source_kind").annotate(lines=Count("id"), **sums):
-        what = titles[found["terms_id"]] if found["terms_id"] else OTHERWISE[found["source_kind"]]
-        rows[what].update({name: found[name] for name in COLUMNS})
+    summed = lines.values_list("terms_id", "source_kind").annotate(lines=Count("id"), **sums)
+    for terms_id, source_kind, *amounts in summed:
+        what = titles[terms_id] if terms_id else OTHERWISE[source_kind]
+        rows[what].update(dict(zip(COLUMNS, amounts, strict=True)))
     total: Counter[str] = Counter()
     for month in statement_lines.months(books=books, since=since, until=until, store_id=store_id):
         total.update({name: month[name] for name in COLUMNS})
