@@ -12,7 +12,7 @@ from vouchers.plan.outcome import applied_uses, left_out, planned_lines
 from vouchers.plan.search import Search
 from vouchers.plan.wallet import wallet_of
 
-NODE_BUDGET = 2_000
+NODE_BUDGET = 4_000
 
 
 def best_plan(

@@ -24,6 +24,7 @@ from vouchers.plan.wallet import Offer, Pool, Wallet
 
 Row = list[tuple[int, float]]  # line and value of covering one unit of it
 Cover = list[tuple[Offer, tuple[tuple[int, int], ...]]]  # uses with line and fen covered of each of their units
+Fill = tuple[float, tuple[tuple[int, int], ...], int]  # value beyond prices, units, fen on top
 NEVER = -1e18
 
 
@@ -32,7 +33,8 @@ class Frame:
 
     def __init__(self, wallet: Wallet, big: int, discounts: Sequence[tuple[Offer, int]], others: Sequence[Offer]):
         self.wallet, self.big, self.scale, self.assumed = wallet, big, big + 1, list(discounts)
-        self.cash = [offer for offer in others if offer.terms.kind == Kind.CASH]
+        self.must = float(self.scale * wallet.total_fen)
+        self.cash = [offer for offer in others if offer.terms.kind == Kind.CASH and offer.reach]
         self.cards = [offer for offer in others if offer.card_row is not None]
         self.packages = [o for o in others if o.terms.kind != Kind.CASH and o.card_row is None]
         size = len(wallet.lines)
@@ -50,9 +52,12 @@ class Frame:
             for i in offer.lines:
                 self.weight[i] *= (1 - offer.terms.rate_bps / 10_000) ** n
         whole = sum([w * fen * n for w, fen, n in zip(self.weight, wallet.unit_fen, wallet.quantity, strict=True)])
-        self.programs: dict[tuple[int, ...], tuple[list[list[Option]], list[int], list[Offer]]] = {}
+        self.programs: dict[tuple[object, ...], tuple[list[list[Option]], list[int], list[Offer]]] = {}
         self.due = (whole - self.constant) * self.scale
+        self.solved: dict[tuple[float, ...], Cards] = {}
         self.rows: dict[int, Row] = {}
+        # By the scopes of the money in use: lines by what is said of them, and the ways that packages cover them.
+        self.classes: dict[frozenset[tuple[int, ...]], tuple[list[list[int]], dict[int, list[Fill]]]] = {}
         for offer in self.cards:
             self.rows[id(offer)] = self._row(offer.card_row or ())
         for offer in self.packages:
@@ -86,7 +91,7 @@ class Frame:
         if best < math.inf:
             self.shares = shares
         program = (*self.with_packages(options, room, self.packages)[:2], owners)
-        money: list[tuple[Offer, int | None]] = [(offer, None) for offer in self.cash]
+        money = [(offer, 0, offer.reach) for offer in self.cash]
         self.root = Leaf(self, self.wallet.quantity, program, money, self.due, is_hopeless)
         self.price = self.root.price
         held = dict.fromkeys(map(id, self.packages), 0)
@@ -147,22 +152,31 @@ class Frame:
             moved = True
         return moved
 
-    def nodes(self, pools: Sequence[Pool | None]) -> tuple[list[list[Option]], list[int], list[Offer]]:
-        """For each line the cards that take it with what they save, the best first; their uses; whose they are."""
+    def nodes(
+        self, pools: Sequence[Pool | None], bounds: Sequence[tuple[int, int]] | None = None
+    ) -> tuple[list[list[Option]], list[int], list[Offer]]:
+        """
+        For each line the cards that take it with what they save, the best first; their uses; whose they are.
+
+        ``bounds``: the fewest and most uses of each. Each of the fewest is worth ``must`` more.
+        """
         options: list[list[Option]] = [[] for _ in self.wallet.lines]
         nodes: list[Offer] = []
         room: list[int] = []
-        for offer, pool in zip(self.cards, pools, strict=True):
-            left = offer.reach
+        for offer, pool, (least, left) in zip(
+            self.cards, pools, bounds or [(0, offer.reach) for offer in self.cards], strict=True
+        ):
             for cost, n in pool.runs if pool else ():
-                if left <= 0:
-                    break
-                for i, value in self.rows[id(offer)]:
-                    if (offer.card_row or ())[i]:
-                        options[i].append((value - cost * self.big, len(nodes)))
-                nodes.append(offer)
-                room.append(min(n, left))
-                left -= n
+                for part, more in ((min(n, least), self.must), (n - min(n, least), 0.0)):
+                    if left <= 0 or not part:
+                        continue
+                    for i, value in self.rows[id(offer)]:
+                        if (offer.card_row or ())[i]:
+                            options[i].append((value - cost * self.big + more, len(nodes)))
+                    nodes.append(offer)
+                    room.append(min(part, left))
+                    left -= part
+                least -= min(n, least)
         for of_line in options:
             of_line.sort(reverse=True)
         return options, room, nodes

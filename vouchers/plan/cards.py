@@ -6,6 +6,7 @@ its best card first, then cards that are asked for too much pass units on, the c
 dual's, by which bounds.py and leaf.py prove.
 """
 
+import math
 from collections.abc import Sequence
 
 Option = tuple[float, int]  # value, card
@@ -23,6 +24,7 @@ class Cards:
                 at = of_line[0][1]
                 self.held[at][i] = units
                 self.room[at] -= units
+        self.effort = 3 * len(options) * (1 + len(room))  # how much work this was, in options looked at
         self.ways: dict[int, dict[int, tuple[float, int]]] = {}  # from a full card: what moving a unit costs, which
         while room and (least := min(self.room)) < 0:
             self._relieve(self.room.index(least))
@@ -34,14 +36,16 @@ class Cards:
 
     def _ways_from(self, card: int) -> dict[int, tuple[float, int]]:
         cheapest: dict[int, tuple[float, int]] = {}
+        nothing = (math.inf, -1)
+        self.effort += (1 + len(self.held[card])) * len(self.room)
         for i in self.held[card]:
             of_line = self.options[i]
             here = next(iter([value for value, at in of_line if at == card]))
             cost = here - self.leave[i]
-            if -1 not in cheapest or cost < cheapest[-1][0]:
+            if cost < cheapest.get(-1, nothing)[0]:
                 cheapest[-1] = (cost, i)
             for value, at in of_line:
-                if at not in cheapest or here - value < cheapest[at][0]:
+                if here - value < cheapest.get(at, nothing)[0]:
                     cheapest[at] = (here - value, i)
         cheapest.pop(card, None)
         return cheapest
@@ -62,6 +66,7 @@ class Cards:
                     else:
                         moves.append((card, at, cost, i))
         changed = True
+        self.effort += 4 * len(rent) + 2 * len(moves)
         while changed:
             changed = False
             for card, at, cost, i in moves:

@@ -15,7 +15,6 @@ class Choices:
     """``counts`` is what is decided, by offer; ``best`` the best plan so far, at first the one that applies nothing."""
 
     frame: Frame
-    look: tuple[str, ...] | None = None
 
     def __init__(self, wallet: Wallet, node_budget: int):
         self.wallet, self.budget, self.nodes = wallet, node_budget, 0

@@ -1,55 +1,23 @@
 """
-Which units packages and cards cover, once money is decided: packages use by use, then cards class by class.
+Which units packages and cards cover, once money is decided: packages use by use, then cards.
 
-Lines that are alike are one class. Each package that is decided changes the prices of the rest, so the relaxation is
-solved afresh then; its own choice of cards is priced, too, and mostly ends the matter. The same uses and units reached
-another way are not followed again.
+Each package that is decided changes the prices of the rest, so the relaxation is solved afresh then; its own choice of
+cards is priced, too, and mostly ends the matter. Where it cheats on a threshold by mixing two choices, the uses of a
+card or the units left of a line in which they differ are bounded, and it is solved again.
 """
 
-import math
 from collections.abc import Sequence
 from itertools import combinations
 
-from vouchers.plan.cards import Cards
-from vouchers.plan.choices import HEAVY, Choices
-from vouchers.plan.found import Units
+from vouchers.plan.bounds import Fill
+from vouchers.plan.by_class import Bounds, ByClass
 from vouchers.plan.leaf import Leaf
-from vouchers.plan.wallet import Offer, Pool, is_entitlement
+from vouchers.plan.model import Kind
+from vouchers.plan.wallet import Offer, Pool
 
-Fill = tuple[float, Units, int]  # value beyond prices, units, fen on top
 
-
-class Covering(Choices):
+class Covering(ByClass):
     """The stage before the last."""
-
-    def _sort_lines(self) -> None:
-        """Sort the lines into classes of alike ones, by what is used."""
-        frame, wallet = self.frame, self.wallet
-        used = [offer for offer, _, _ in self.counts.values() if not is_entitlement(offer)]
-        look = tuple(sorted(offer.terms.id for offer in used))
-        if look == self.look:
-            return
-        self.look = look
-        scopes = [set(offer.lines) for offer in used]
-        by_look: dict[tuple[object, ...], list[int]] = {}
-        for i, base in enumerate(wallet.looks):
-            by_look.setdefault((base, *(i in scope for scope in scopes)), []).append(i)
-        self.classes = sorted(by_look.values(), key=lambda lines: -frame.price[lines[0]])
-        self.demanding = [offer for offer in used if offer.terms.min_spend_fen]
-        self.demands_on = [
-            [(at, wallet.unit_fen[lines[0]]) for at, offer in enumerate(self.demanding) if lines[0] in offer.lines]
-            for lines in self.classes
-        ]
-        self.fills_of: dict[int, list[Fill]] = {}
-
-    def _start_cover(self) -> None:
-        self._sort_lines()
-        wallet = self.wallet
-        self.free = [sum([wallet.quantity[i] for i in lines]) for lines in self.classes]
-        self.card_uses = [0] * len(self.frame.cards)
-        self.card_limits = [
-            0 if (p := self.pools[id(o)]) is None else min(o.reach, len(p.uses)) for o in self.frame.cards
-        ]
 
     def _fills(self, offer: Offer) -> list[Fill]:
         """Every way one use can cover units, by class, with what that is worth."""
@@ -106,7 +74,6 @@ class Covering(Choices):
             place += 1
         if leaf is None:
             leaf = self._leaf(place)
-            self.nodes += HEAVY
         if self._is_hopeless(leaf.lower) or self._is_over(leaf.lower):
             return
         if place == len(packages):
@@ -179,152 +146,81 @@ class Covering(Choices):
     def _leaf(self, place: int) -> Leaf:
         """The relaxation of what is left once the packages before ``place`` are decided, with prices of its own."""
         frame, wallet, big = self.frame, self.wallet, self.big
-        pools = [self.pools[id(offer)] for offer in frame.cards]
         undecided = [offer for offer in frame.packages[place:] if self.pools[id(offer)]]
-        key = (*map(id, pools), -1, *map(id, undecided))
+        key = self._program_key(place)
         if key not in frame.programs:
-            options, room, nodes = frame.nodes(pools)
+            options, room, nodes = frame.nodes([self.pools[id(offer)] for offer in frame.cards], self.card_bounds)
             frame.programs[key] = (*frame.with_packages(options, room, undecided)[:2], nodes)
-        fixed = frame.due + self.on_top * self.scale
+        fixed = frame.due + self.on_top * self.scale + frame.must * sum([least for least, _ in self.card_bounds])
         quantity = self._uncovered()
         for w, fen, n, of in zip(frame.weight, wallet.unit_fen, quantity, wallet.quantity, strict=True):
             fixed -= w * fen * (of - n) * self.scale
-        fixed += sum([pool.cost_fen[n] for _, pool, n in self.counts.values()]) * big
+        # Of a cash voucher the cost is counted where its number is chosen.
+        fixed += sum([p.cost_fen[n] for o, p, n in self.counts.values() if o.terms.kind != Kind.CASH]) * big
         # Packages cost their least refund there; the forced ones of them count as used.
         fixed -= sum([pool.forced for offer in undecided if (pool := self.pools[id(offer)])]) * wallet.forced_fen * big
-        money: list[tuple[Offer, int | None]] = [
-            (offer, n) for offer, _, n in self.counts.values() if not is_entitlement(offer)
-        ]
-        return Leaf(frame, quantity, frame.programs[key], money, fixed, self._is_hopeless)
+        money = [(offer, *self.cash_bounds[id(offer)]) for offer in frame.cash]
+        money += [(offer, 1, 1) for offer, _, _ in self.counts.values() if offer.terms.kind == Kind.DISCOUNT]
+        leaf = Leaf(frame, quantity, frame.programs[key], money, fixed, self._is_hopeless, self.left_bounds)
+        leaf.key = key
+        self.nodes += 4 + leaf.effort
+        return leaf
+
+    def _program_key(self, place: int) -> tuple[object, ...]:
+        offers = (*self.frame.cards, *self.frame.packages[place:])
+        return (*[id(self.pools[id(offer)]) for offer in offers], *self.card_bounds)
 
     def _cover_cards(self, leaf: Leaf) -> None:
+        """Halve the uses of the card on which the two choices of the relaxation differ most; without any, by units."""
         self._adopt(leaf)
         if self._is_hopeless(leaf.lower):
             return
-        price, floors = leaf.price, leaf.floors()
-        rows = {id(offer): dict(self.frame.rows[id(offer)]) for offer in self.frame.cards}
-        self.best_card = [
-            max(
-                [rows[id(o)][i] - price[i] for i, fen in enumerate(o.card_row or ()) if fen and leaf.quantity[i]],
-                default=0.0,
-            )
-            for o in self.frame.cards
-        ]
-        self.card_most = [
-            max([best * m - cost * self.big for m, cost in enumerate(pool.cost_fen[: limit + 1])])
-            if (pool := self.pools[id(o)])
-            else 0.0
-            for o, best, limit in zip(self.frame.cards, self.best_card, self.card_limits, strict=True)
-        ]
-        self.options = []
-        # The bound afresh from the prices, so that it is the sum that choices fall short of.
-        lower = (
-            leaf.lower
-            + sum([rent * n for rent, n in zip(leaf.solved.rent, leaf.program[1], strict=True)])
-            - sum(self.card_most)
-        )
+        bounds, at, values = self._disputed(leaf, self.card_bounds)
+        if not values:
+            self._cover_by_class(leaf)
+            return
+        kept = bounds[at]
+        parts = []
+        for value in values:
+            bounds[at] = value
+            parts.append((self._leaf(len(self.frame.packages)), value))
+        parts.sort(key=lambda part: part[0].lower)
+        for part, value in parts:
+            if self._is_hopeless(part.lower) or self._is_over(part.lower):
+                continue
+            bounds[at] = value
+            self._cover_cards(part)
+        bounds[at] = kept
+
+    def _disputed(self, leaf: Leaf, bounds: Bounds) -> tuple[Bounds, int, list[tuple[int, int]]]:
+        """
+        On what the relaxation's two choices, the one that leaves enough and the one that does not, differ most.
+
+        Uses of a card if they do, else units of a line left; with the parts into which it falls.
+        """
+        if leaf.safe is None or leaf.short is None:
+            return bounds, -1, []
+        uses: list[dict[int, int]] = [{}, {}]
+        for of, solved in zip(uses, (leaf.safe, leaf.short), strict=True):
+            for offer, held in zip(leaf.program[2], solved.held, strict=False):
+                of[id(offer)] = of.get(id(offer), 0) + sum(held.values())
+        most, where, values = 0, -1, []
+        for at, (offer, (least, limit)) in enumerate(zip(self.frame.cards, bounds, strict=True)):
+            few, many = sorted(of.get(id(offer), 0) for of in uses)
+            if least <= few < many <= limit and many - few > most:
+                half = (few + many - 1) // 2
+                most, where, values = many - few, at, [(least, half), (half + 1, limit)]
+        if values:
+            return bounds, where, values
+        few_left, many_left = ([*leaf.open], [*leaf.open])
+        for left, solved in ((few_left, leaf.safe), (many_left, leaf.short)):
+            for held in solved.held:
+                for i, n in held.items():
+                    left[i] -= n
         for lines in self.classes:
-            line = lines[0]
-            options = [
-                (max(0.0, best + price[line] - rows[id(offer)][line]), at, (offer.card_row or ())[line] or 0)
-                for at, (offer, best) in enumerate(zip(self.frame.cards, self.best_card, strict=True))
-                if (offer.card_row or ())[line] and self.card_limits[at]
-            ]
-            options.append((max(0.0, price[line] - floors[line]), -1, 0))
-            options.sort()
-            self.options.append(options)
-        # What packages left beyond the thresholds.
-        self.spare = [-offer.terms.min_spend_fen for offer in self.demanding]
-        for demands, free in zip(self.demands_on, self.free, strict=True):
-            for which, fen in demands:
-                self.spare[which] += fen * free
-        self.seen: dict[tuple[object, ...], float] = {}
-        if all(spare >= 0 for spare in self.spare):
-            self._cover_class(0, lower)
-
-    def _adopt(self, leaf: Leaf) -> None:
-        """Price the relaxation's own choice, and the last one that left enough uncovered."""
-        self._adopt_cards(leaf, leaf.solved)
-        if leaf.safe is not None and leaf.safe is not leaf.solved:
-            self._adopt_cards(leaf, leaf.safe)
-
-    def _adopt_cards(self, leaf: Leaf, solved: Cards) -> None:
-        frame, class_of = self.frame, {i: at for at, lines in enumerate(self.classes) for i in lines}
-        place = {id(offer): at for at, offer in enumerate(frame.cards)}
-        free, on_top, n_fills, uses = list(self.free), self.on_top, len(self.fills), [0] * len(frame.cards)
-        for offer, units in frame.cover_of(solved, leaf.program[2]):
-            uses[place[id(offer)]] += 1
-            for i, fen in units:
-                self.free[class_of[i]] -= 1
-                self.on_top += self.wallet.unit_fen[i] - fen
-                self.fills.append((offer, ((class_of[i], fen),)))
-        self._count_cards(uses)
-        self.free, self.on_top = free, on_top
-        del self.fills[n_fills:]
-
-    def _count_cards(self, uses: list[int]) -> None:
-        """Price what was chosen with so many uses of each card."""
-        taken, is_within = [], True
-        for n, offer in zip(uses, self.frame.cards, strict=True):
-            if n and (pool := self.pools[id(offer)]):
-                is_within = is_within and (bool(pool.charge) or self._fits(offer, n))
-                self._take(offer, pool, n)
-                taken.append((offer, n))
-        if is_within:
-            self._price()
-        for offer, n in reversed(taken):
-            self._put_back(offer, n)
-
-    def _cover_class(self, at: int, lower: float) -> None:
-        """Which cards cover units of the class, or none."""
-        if at == len(self.classes):
-            self._finish(lower)
-            return
-        state = (at, tuple(self.card_uses), tuple(self.free[:at]))
-        if self.seen.get(state, math.inf) <= lower + 1e-6:
-            return
-        self.seen[state] = lower
-        self._cover_units(at, 0, self.free[at], lower)
-
-    def _cover_units(self, at: int, option: int, wanted: int, lower: float) -> None:
-        if not wanted:
-            self._cover_class(at + 1, lower)
-            return
-        options = self.options[at]
-        if option == len(options) or self._is_over(lower):
-            return
-        self.nodes += 1
-        short, card, covers = options[option]
-        on_top = self.wallet.unit_fen[self.classes[at][0]] - covers if covers else 0
-        most = wanted if card < 0 else min(wanted, self.card_limits[card] - self.card_uses[card])
-        for n in range(most, -1, -1):
-            if self._is_hopeless(lower + short * n):
-                continue
-            if card < 0:
-                self._cover_units(at, option + 1, wanted - n, lower + short * n)
-                continue
-            demands = self.demands_on[at] if n else ()
-            if any(self.spare[which] < fen * n for which, fen in demands):
-                continue
-            for which, fen in demands:
-                self.spare[which] -= fen * n
-            self.card_uses[card] += n
-            self.free[at] -= n
-            self.on_top += on_top * n
-            self.fills += [(self.frame.cards[card], ((at, covers),))] * n
-            self._cover_units(at, option + 1, wanted - n, lower + short * n)
-            if n:
-                del self.fills[-n:]
-            for which, fen in demands:
-                self.spare[which] += fen * n
-            self.on_top -= on_top * n
-            self.free[at] += n
-            self.card_uses[card] -= n
-
-    def _finish(self, lower: float) -> None:
-        """Count the cards' uses and price what was chosen."""
-        for at, (n, offer) in enumerate(zip(self.card_uses, self.frame.cards, strict=True)):
-            if pool := self.pools[id(offer)]:
-                lower += self.card_most[at] - n * self.best_card[at] + pool.cost_fen[n] * self.big
-        if not self._is_hopeless(lower):
-            self._count_cards(self.card_uses)
+            i, differ = lines[0], abs(few_left[lines[0]] - many_left[lines[0]]) * self.wallet.unit_fen[lines[0]]
+            if len(lines) == 1 and differ > most and not self.left_bounds[i][1]:
+                most, where, least = differ, i, self.left_bounds[i][0]
+                first = least + min(few_left[i], many_left[i])
+                values = [*((n, True) for n in range(least, first + 1)), (first + 1, False)]
+        return self.left_bounds, where, values

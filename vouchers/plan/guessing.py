@@ -24,6 +24,8 @@ class Guessing(Covering):
         wish = {id(offer): shortfalls.index(min(shortfalls)) for offer, shortfalls in self.cash}
         wish |= {id(offer): self.counts[id(offer)][2] for offer in self.discounts if id(offer) in self.counts}
         kept, deals = self.counts, self.in_deal
+        self.card_range = [(0, offer.reach) for offer in self.frame.cards]
+        self.left_bounds = [(0, False) for _ in self.wallet.lines]
         for _ in range(3):
             self.counts, self.in_deal = {}, {}
             for key in sorted(wish, key=lambda key: self.wallet.by_key[key].terms.id):
@@ -31,11 +33,15 @@ class Guessing(Covering):
                 while n and not self._fits(offer, n):
                     n -= 1
                 self._take(offer, offer.pools[0], n)
+            self.cash_bounds = {
+                id(offer): 2 * (self.counts[id(offer)][2] if id(offer) in self.counts else 0,)
+                for offer in self.frame.cash
+            }
             tuned = self._tuned(self._guess_cover())
             if tuned == {key: n for key, n in wish.items() if n}:
                 break
             wish = tuned
-        self.counts, self.in_deal, self.look = kept, deals, None
+        self.counts, self.in_deal = kept, deals
         self.fills, self.on_top = [], 0
 
     def _guess_cover(self) -> list[int]:

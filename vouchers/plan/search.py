@@ -12,6 +12,7 @@ import math
 from vouchers.plan.bounds import Frame
 from vouchers.plan.choices import HEAVY
 from vouchers.plan.guessing import Guessing
+from vouchers.plan.leaf import Leaf
 from vouchers.plan.model import Kind
 from vouchers.plan.percents import Chain
 from vouchers.plan.wallet import Offer
@@ -31,7 +32,7 @@ class Search(Guessing):
         runs.sort()
         for self.is_proving in (True, False):
             if not self.is_proving:
-                self.budget = self.nodes + self.node_budget // TIE_SHARE
+                self.budget = max(self.node_budget, self.nodes + self.node_budget // TIE_SHARE)
             for lower, group in runs:
                 if self._is_hopeless(lower):
                     break
@@ -66,8 +67,8 @@ class Search(Guessing):
         if key not in self.frames:
             self.frames[key] = frame = Frame(self.wallet, self.big, assumed, self.others)
             beside = self._beside(place, frame)
-            self.nodes += 2 * HEAVY
             frame.solve(lambda lower: self._is_hopeless(lower + beside))
+            self.nodes += HEAVY + frame.root.effort
         return self.frames[key]
 
     def _lower(self, place: int, frame: Frame) -> float:
@@ -194,35 +195,92 @@ class Search(Guessing):
     # --- cash vouchers, cards --------------------------------------------------------------------
 
     def _decide_cash_after(self, frame: Frame) -> None:
-        self.frame, self.look = frame, None
+        self.frame = frame
         lower = self._lower(len(self.discounts), frame)
-        self.cash = []
-        for offer in frame.cash:
-            if offer.reach:
-                self.cash.append((offer, frame.shortfalls(offer)))
-        # What is nearly sure comes first: what is left then is the core where alternatives are close.
-        self.cash.sort(key=lambda cash: -min(cash[1][1:] if cash[1][0] == 0 else cash[1][:1]))
+        self.cash = [(offer, frame.shortfalls(offer)) for offer in frame.cash]
+        self.cash_shortfalls = {id(offer): shortfalls for offer, shortfalls in self.cash}
         if self.is_proving:
             self._guess()
-        self._decide_cash(0, lower)
+        self.cash_bounds = {id(offer): (0, offer.reach) for offer in frame.cash}
+        self.card_range = [(0, min(offer.reach, len(offer.widest.uses))) for offer in frame.cards]
+        self.left_bounds = [(0, False) for _ in self.wallet.lines]
+        if not self._is_hopeless(lower):
+            self._decide(self._relaxed(), lower)
 
-    def _decide_cash(self, place: int, lower: float) -> None:
-        if place == len(self.cash):
-            self._open(0, lower)
+    def _relaxed(self) -> Leaf:
+        """The relaxation with numbers within their bounds, whichever cards are opened."""
+        for offer in (*self.frame.packages, *self.frame.cards):
+            self.pools[id(offer)] = offer.widest
+        self.fills, self.on_top = [], 0
+        self._start_cover()
+        return self._leaf(0)
+
+    def _decide(self, leaf: Leaf, lower: float) -> None:
+        """Branch where the relaxation cheats: a threshold missed, cards used in part; then on the rest."""
+        if self._is_hopeless(max(leaf.lower, lower)) or self._is_over(max(leaf.lower, lower)):
             return
-        offer, shortfalls = self.cash[place]
-        pool = offer.pools[0]
-        for short, n in sorted((short, -n) for n, short in enumerate(shortfalls)):
-            if self._is_hopeless(lower + short) or self._is_over(lower + short):
-                return
-            if n and not self._fits(offer, -n):
-                continue
-            self.nodes += 1
-            self._take(offer, pool, -n)
-            self._decide_cash(place + 1, lower + short)
-            self._put_back(offer, -n)
+        at, is_missed = self._open_cash(leaf)
+        bounds, place, values = self._disputed(leaf, self.card_range)
+        if values and not is_missed and (at < 0 or bounds is self.card_range):
+            kept = bounds[place]
+            parts = []
+            for value in values:
+                bounds[place] = value
+                parts.append((self._relaxed(), value))
+            parts.sort(key=lambda part: part[0].lower)
+            for again, bounds[place] in parts:
+                self._decide(again, lower)
+            bounds[place] = kept
+        elif at >= 0:
+            self._decide_cash(leaf, lower, at, is_missed=is_missed)
+        elif any(least < most for _, _, _, least, most in leaf.cash):
+            self._decide(self._relaxed(), lower)
+        else:
+            self._open(0, lower, leaf)
 
-    def _open(self, place: int, lower: float) -> None:
+    def _decide_cash(self, leaf: Leaf, lower: float, at: int, *, is_missed: bool) -> None:
+        offer = leaf.cash[at][0]
+        least, most = kept = self.cash_bounds[id(offer)]
+        wish, shortfalls = leaf.wish[at], self.cash_shortfalls[id(offer)]
+        parts = [(0, 0), (1, most)] if is_missed else [(least, wish - 1), (wish, wish), (wish + 1, most)]
+        below: list[tuple[float, int, int, Leaf, float]] = []
+        for first, last in parts:
+            if first > last:
+                continue
+            then = lower + min(shortfalls[first : last + 1]) - min(shortfalls[least : most + 1])
+            if self._is_hopeless(max(then, leaf.lower + min([leaf.shortfall(at, n) for n in range(first, last + 1)]))):
+                continue
+            self.cash_bounds[id(offer)] = (first, last)
+            again = leaf if first == last == wish and not is_missed else self._relaxed()
+            below.append((again.lower, first, last, again, then))
+        below.sort(key=lambda part: part[:2])
+        for _, first, last, again, then in below:
+            self.cash_bounds[id(offer)] = (first, last)
+            if first < last:
+                self._decide(again, then)
+            elif not first or self._fits(offer, first):
+                self._take(offer, offer.pools[0], first)
+                self._decide(again, then)
+                self._put_back(offer, first)
+        self.cash_bounds[id(offer)] = kept
+
+    def _open_cash(self, leaf: Leaf) -> tuple[int, bool]:
+        """Which to decide next: where a threshold is missed most; then where another number costs most."""
+        chosen, most, is_missed = -1, -1.0, False
+        for at, (offer, _, _, least, _) in enumerate(leaf.cash):
+            first, last = self.cash_bounds[id(offer)]
+            if first == last:
+                continue
+            wish = leaf.wish[at]
+            if not least and wish and (missing := leaf.missing(offer)) > 0:
+                score, is_missed = 1e18 + missing, True
+            else:
+                score = min([leaf.shortfall(at, n) for n in range(first, last + 1) if n != wish])
+            if score > most:
+                chosen, most = at, score
+        return chosen, is_missed
+
+    def _open(self, place: int, lower: float, leaf: Leaf) -> None:
         """Which cards are opened, where not all may be."""
         others = (*self.frame.packages, *self.frame.cards)
         while place < len(others):
@@ -237,7 +295,8 @@ class Search(Guessing):
         else:
             if not self._is_hopeless(lower):
                 self._start_cover()
-                self._cover_packages(0)
+                if all(least <= most for least, most in self.card_bounds):
+                    self._cover_packages(0, leaf if leaf.key == self._program_key(0) else None)
             return
         for pool in (*pools, None):
             short = self.frame.most[id(offer)] - (0 if pool is None else self.frame.beyond(offer, pool))
@@ -248,5 +307,5 @@ class Search(Guessing):
             self.pools[id(offer)] = pool
             deal = self.in_deal.setdefault(offer.terms.deal, [])
             deal.append((charge, offer.terms.max_per_order if charge else None))
-            self._open(place + 1, lower + short)
+            self._open(place + 1, lower + short, leaf)
             deal.pop()

@@ -56,6 +56,7 @@ class Offer:
     items: tuple[tuple[Item, tuple[int | None, ...]], ...]
     pools: list[Pool]
     cheap: list[Pool]  # those that no other is as cheap as for every number of uses
+    widest: Pool  # what no way to open cards is better than
     vouchers: list[Voucher]
 
     shares_its_deal: bool
@@ -81,7 +82,7 @@ class Wallet:
     offers: list[Offer]
     silent: list[Offer]  # usable here and now, and of no use to this cart
     by_key: dict[int, Offer]
-    looks: list[tuple[object, ...]]  # of each line: its price and what every package and card here says of it
+    looks: list[int]  # the same for lines that cost the same and of which every package and card here says the same
 
 
 def wallet_of(
@@ -117,10 +118,10 @@ def wallet_of(
     covering = [offer for offer in (*wallet.offers, *wallet.silent) if is_entitlement(offer)]
     scopes = [set(offer.lines) for offer in covering]
     tables = [covers for offer in covering for _, covers in offer.items]
-    wallet.looks = [
-        (fen, *(covers[i] for covers in tables), *(i in scope for scope in scopes))
-        for i, fen in enumerate(wallet.unit_fen)
-    ]
+    seen: dict[tuple[object, ...], int] = {}
+    for i, fen in enumerate(wallet.unit_fen):
+        look = (fen, *[covers[i] for covers in tables], *[i in scope for scope in scopes])
+        wallet.looks.append(seen.setdefault(look, i))
     return wallet
 
 
@@ -131,6 +132,7 @@ def _offer(wallet: Wallet, vouchers: list[Voucher], *, shares_its_deal: bool) ->
     tables = [[covered_fen(item, line) for line in wallet.lines] for choice in terms.choices for item in choice.items]
     items = [item for choice in terms.choices for item in choice.items]
     pools = sorted(_pools(vouchers, wallet, shares_its_deal=shares_its_deal), key=lambda pool: -len(pool.uses))
+    cheap = _cheap(pools)
     card_row = None
     if len(terms.choices) == 1 and terms.choices[0].choose == 1 and all(item.count == 1 for item in items):
         card_row = tuple(max((fen for fen in of_line if fen), default=None) for of_line in zip(*tables, strict=True))
@@ -144,7 +146,8 @@ def _offer(wallet: Wallet, vouchers: list[Voucher], *, shares_its_deal: bool) ->
         eligible_fen=eligible_fen,
         items=tuple((item, tuple(table)) for item, table in zip(items, tables, strict=True)),
         pools=pools,
-        cheap=_cheap(pools),
+        cheap=cheap,
+        widest=cheap[0] if len(cheap) == 1 else _pool(vouchers, wallet, charge=len(vouchers)),
         vouchers=vouchers,
         shares_its_deal=shares_its_deal,
         card_row=card_row,
