@@ -67,7 +67,7 @@ class Frame:
         self.steps: dict[int, float] = {}
         for offer in self.packages:
             worths = []
-            for choice in offer.terms.choices:
+            for choice in offer.choices:
                 rows = [max((v * item.count for _, v in self.rows[id(item)]), default=0.0) for item in choice.items]
                 worths.append(1 + sum(sorted(rows)[-choice.choose :]))
             cost = offer.least_refund * big
@@ -79,7 +79,7 @@ class Frame:
         pools = [offer.pools[0] for offer in self.cards]
         options, room, owners = self.nodes(pools)
         best = math.inf
-        for _ in range(6 if any(len(offer.terms.choices) > 1 for offer in self.packages) else 0):
+        for _ in range(6 if any(len(offer.choices) > 1 for offer in self.packages) else 0):
             mixed, caps, parts = self.with_packages(options, room, self.packages)
             solved = Cards(mixed, caps, [0.0] * len(options), self.wallet.quantity)
             upper = sum([price * n for price, n in zip(solved.price, self.wallet.quantity, strict=True)])
@@ -116,7 +116,7 @@ class Frame:
             return options, room, []
         mixed, caps, parts = [list(of_line) for of_line in options], list(room), []
         for offer in packages:
-            for choice, share in zip(offer.terms.choices, self.shares[id(offer)], strict=True):
+            for choice, share in zip(offer.choices, self.shares[id(offer)], strict=True):
                 parts.append((offer, choice, len(caps)))
                 seen: dict[int, float] = {}
                 for item in choice.items:
@@ -134,7 +134,7 @@ class Frame:
         """Move a package's cost to the choice that takes more units than the others do; false when all agree."""
         moved = False
         for offer in self.packages:
-            if len(offer.terms.choices) < 2:
+            if len(offer.choices) < 2:
                 continue
             used = [
                 sum(solved.held[at].values()) / (choice.choose * choice.items[0].count)
@@ -192,7 +192,7 @@ class Frame:
     def _fill(self, offer: Offer) -> tuple[float, list[tuple[int, int]]]:
         """What the best use of a package is worth beyond the prices of its units, before its refund, and those."""
         best, price, units = 0.0, self.price, []
-        for choice in offer.terms.choices:
+        for choice in offer.choices:
             worths = []
             for item in choice.items:
                 value, i = max([(v - price[i], i) for i, v in self.rows[id(item)]], default=(NEVER, 0))

@@ -35,6 +35,19 @@ class Choices:
         self.in_deal: dict[str, list[tuple[int, int | None]]] = {}  # of each deal: vouchers counted, their limit
         self.frames: dict[tuple[object, ...], Frame] = {}
         self.is_proving = True
+        self.grain = 1  # what every cost is a multiple of
+
+    def _grain(self) -> int:
+        """What every amount is a multiple of where no discount is used."""
+        wallet = self.wallet
+        if any(offer.terms.kind == Kind.DISCOUNT for offer, _, _ in self.counts.values()):
+            return 1
+        return math.gcd(
+            *wallet.unit_fen,
+            *[fen or 0 for offer in wallet.offers for _, covers in offer.items for fen in covers],
+            *[offer.terms.face_fen for offer in wallet.offers],
+            *[use.refund_fen for offer in wallet.offers for voucher in offer.vouchers for use in voucher.uses],
+        )
 
     def bound_fen(self) -> int:
         """No plan with as many forced vouchers costs less, explored or not."""
@@ -47,7 +60,7 @@ class Choices:
         """The least cost that a plan with at least this key can have."""
         if self.n_forced:
             return math.ceil((lower - self.wallet.total_fen) / self.big - 1e-6)
-        return math.ceil(lower / self.scale - 1e-6)
+        return math.ceil(lower / self.scale / self.grain - 1e-6) * self.grain
 
     def _is_hopeless(self, lower: float) -> bool:
         """Whether a branch with this bound holds nothing that is looked for."""

@@ -22,7 +22,7 @@ class Covering(ByClass):
     def _fills(self, offer: Offer) -> list[Fill]:
         """Every way one use can cover units, by class, with what that is worth."""
         ways: dict[tuple[int, ...], Fill] = {(): (0.0, (), 0)}
-        for choice in offer.terms.choices:
+        for choice in offer.choices:
             then: dict[tuple[int, ...], Fill] = {}
             for items in combinations(choice.items, choice.choose):
                 now = ways
@@ -82,15 +82,15 @@ class Covering(ByClass):
         offer = packages[place]
         pool = self.pools[id(offer)]
         assert pool
-        n_nodes = sum([len(o.terms.choices) for o in packages[place:] if self.pools[id(o)]])
-        own = range(len(leaf.solved.rent) - n_nodes, len(leaf.solved.rent) - n_nodes + len(offer.terms.choices))
+        n_nodes = sum([len(o.choices) for o in packages[place:] if self.pools[id(o)]])
+        own = range(len(leaf.solved.rent) - n_nodes, len(leaf.solved.rent) - n_nodes + len(offer.choices))
         is_idle = not pool.forced and not any(leaf.solved.held[at] or leaf.solved.rent[at] for at in own)
         lower = leaf.lower + sum([leaf.solved.rent[at] * leaf.program[1][at] for at in own])
         lower += pool.forced * self.wallet.forced_fen * self.big
         hint = min(
             [
                 sum(leaf.solved.held[at].values()) / (c.choose * c.items[0].count)
-                for at, c in zip(own, offer.terms.choices, strict=True)
+                for at, c in zip(own, offer.choices, strict=True)
             ]
         )
         self._fill(place, 0, 0, offer, pool, lower, self._priced(offer, leaf.price), hint, leaf if is_idle else None)

@@ -204,8 +204,10 @@ class Search(Guessing):
         self.cash_bounds = {id(offer): (0, offer.reach) for offer in frame.cash}
         self.card_range = [(0, min(offer.reach, len(offer.widest.uses))) for offer in frame.cards]
         self.left_bounds = [(0, False) for _ in self.wallet.lines]
+        self.grain = self._grain() or 1
         if not self._is_hopeless(lower):
             self._decide(self._relaxed(), lower)
+        self.grain = 1
 
     def _relaxed(self) -> Leaf:
         """The relaxation with numbers within their bounds, whichever cards are opened."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate, groupby
 
 from vouchers.plan.extras import extra_fen
-from vouchers.plan.model import ENTITLEMENTS, Item, Kind, Line, Terms, Use, Voucher
+from vouchers.plan.model import ENTITLEMENTS, Choice, Item, Kind, Line, Terms, Use, Voucher
 
 VoucherUse = tuple[Voucher, Use]
 
@@ -54,6 +54,7 @@ class Offer:
     lines: tuple[int, ...]
     eligible_fen: int
     items: tuple[tuple[Item, tuple[int | None, ...]], ...]
+    choices: tuple[Choice, ...]  # with the items of which the cart has enough; where all must be taken, one choice each
     pools: list[Pool]
     cheap: list[Pool]  # those that no other is as cheap as for every number of uses
     widest: Pool  # what no way to open cards is better than
@@ -145,6 +146,9 @@ def _offer(wallet: Wallet, vouchers: list[Voucher], *, shares_its_deal: bool) ->
         lines=inside,
         eligible_fen=eligible_fen,
         items=tuple((item, tuple(table)) for item, table in zip(items, tables, strict=True)),
+        choices=tuple(
+            _open_choices(wallet, terms, {id(item): table for item, table in zip(items, tables, strict=True)})
+        ),
         pools=pools,
         cheap=cheap,
         widest=cheap[0] if len(cheap) == 1 else _pool(vouchers, wallet, charge=len(vouchers)),
@@ -158,6 +162,20 @@ def _offer(wallet: Wallet, vouchers: list[Voucher], *, shares_its_deal: bool) ->
         gratis=min(reach, sum(n for cost, n in pools[0].runs if cost <= 0)),
         mask=sum(1 << i for i in inside),
     )
+
+
+def _open_choices(wallet: Wallet, terms: Terms, tables: dict[int, list[int | None]]) -> Iterator[Choice]:
+    for choice in terms.choices:
+        items = [
+            item
+            for item in choice.items
+            if sum([n for n, fen in zip(wallet.quantity, tables[id(item)], strict=True) if fen is not None])
+            >= item.count
+        ]
+        if len(items) == choice.choose:
+            yield from (Choice(1, (item,)) for item in items)
+        else:
+            yield Choice(choice.choose, tuple(items))
 
 
 def _most_uses(wallet: Wallet, terms: Terms, tables: Sequence[Sequence[int | None]]) -> Iterator[int]:
