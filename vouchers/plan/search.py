@@ -17,7 +17,7 @@ from vouchers.plan.model import Kind
 from vouchers.plan.percents import Chain
 from vouchers.plan.wallet import Offer
 
-TIE_SHARE = 5  # a fifth of the nodes goes to later levels once nothing can cost less
+TIE_SHARE = 4  # a quarter of the nodes goes to later levels once nothing can cost less
 
 
 class Search(Guessing):
@@ -32,7 +32,7 @@ class Search(Guessing):
         runs.sort()
         for self.is_proving in (True, False):
             if not self.is_proving:
-                self.budget = max(self.node_budget, self.nodes + self.node_budget // TIE_SHARE)
+                self.budget = self.nodes + self.node_budget // TIE_SHARE
             for lower, group in runs:
                 if self._is_hopeless(lower):
                     break
