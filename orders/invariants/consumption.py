@@ -21,9 +21,9 @@ INVARIANT = Invariant(
             ) AS reserved
             FULL JOIN (
                 SELECT store_id, product_id, source_kind, source_id,
-                       -sum(quantity) FILTER (WHERE kind = 'sale') AS sold,
+                       -sum(quantity) FILTER (WHERE kind IN ('sale', 'remake')) AS sold,
                        sum(quantity) FILTER (WHERE kind = 'put_back') AS put_back
-                FROM {movements} AS movement WHERE kind IN ('sale', 'put_back')
+                FROM {movements} AS movement WHERE kind IN ('sale', 'remake', 'put_back')
                 GROUP BY store_id, product_id, source_kind, source_id
             ) AS moved ON moved.source_id = reserved.source_id AND moved.product_id = reserved.product_id
                 AND moved.store_id = reserved.store_id AND moved.source_kind = reserved.source_kind
@@ -33,6 +33,22 @@ INVARIANT = Invariant(
                 "returned_stock_was_put_back_once": "returned = put_back",
             },
             {"sold": "sum(sold)", "put_back": "sum(put_back)"},
+        ),
+        Check(
+            "remakes_stock",
+            """
+            SELECT coalesce(took.source_id, movement.source_id) AS case, took.state, remake.status,
+                   movement.kind, movement.source_kind
+            FROM (SELECT * FROM {reservations} AS one WHERE source_kind = 'remake') AS took
+            FULL JOIN (SELECT * FROM {movements} AS one WHERE kind = 'remake' OR source_kind = 'remake'
+                       AND kind <> 'consumed') AS movement
+                ON movement.source_id = took.source_id AND movement.product_id = took.product_id
+            LEFT JOIN {cases} AS remake ON remake.id = took.source_id AND remake.outcome = 'remake'
+            """,
+            {
+                "remake_takes_stock_once_decided": "status = 'done' AND state IN ('open', 'moved')"
+                " AND (kind IS NULL OR (kind = 'remake' AND source_kind = 'remake' AND state = 'moved'))",
+            },
         ),
         Check(
             "redemptions_stock",

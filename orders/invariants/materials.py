@@ -62,12 +62,14 @@ INVARIANT = Invariant(
                        WHEN 'redemption' THEN redemption.reversed_at IS NULL AND redemption.store_id = used.store_id
                        WHEN 'store_order' THEN store_order.status IN ('ready', 'collected', 'uncollected')
                            AND store_order.store_id = used.store_id
-                       ELSE true END AS is_live,
+                       WHEN 'remake' THEN remake.status = 'done' AND remake.store_id = used.store_id END AS is_live,
                    CASE used.source_kind WHEN 'redemption' THEN redemption.id IS NOT NULL
-                       WHEN 'store_order' THEN store_order.ready_at IS NOT NULL ELSE true END AS was_made
+                       WHEN 'store_order' THEN store_order.ready_at IS NOT NULL
+                       WHEN 'remake' THEN remake.outcome = 'remake' END AS was_made
             FROM {material_uses} AS used
             LEFT JOIN {redemptions} AS redemption ON redemption.id = used.source_id
             LEFT JOIN {store_orders} AS store_order ON store_order.id = used.source_id
+            LEFT JOIN {cases} AS remake ON remake.id = used.source_id
             """,
             {"live_cups_use_their_materials": "was_made AND is_live = (state IN ('open', 'consumed'))"},
             {"waiting": "count(*) FILTER (WHERE state = 'open')"},

@@ -90,6 +90,27 @@ INVARIANT = Invariant(
             {"fen": "sum(amount_fen)"},
         ),
         Check(
+            "remakes",
+            """
+            SELECT coalesce(remake.id, line.id) AS case, remake.status, line.entity_fen, use.entity_fen AS use_fen,
+                   line.redemption_id = remake.redemption_id AND line.store_id = remake.store_id AS is_traced,
+                   line.fault = CASE remake.fault WHEN 'store' THEN 'store' ELSE 'brand' END AS is_borne_by_it,
+                   line.entity_id IS NOT NULL AND (line.fault = 'brand' OR coalesce(
+                       terms.settlement_rules -> line.rule::int ->> 'remakes_by', 'entity') = 'brand') AS is_brands
+            FROM (SELECT * FROM {cases} AS one WHERE outcome = 'remake') AS remake
+            FULL JOIN (SELECT * FROM {settlements} AS one WHERE source_kind = 'remake') AS line ON line.id = remake.id
+            LEFT JOIN {settlements} AS use ON use.id = line.redemption_id AND use.settled_at <= line.settled_at
+            LEFT JOIN vouchers_dealterms terms ON terms.id = line.terms_id
+            """,
+            {
+                "done_remake_has_its_line": "(status = 'done') = (entity_fen IS NOT NULL)",
+                "remake_is_at_the_cost_of_who_bears_it": "entity_fen IS NULL OR (is_traced AND is_borne_by_it AND"
+                " CASE WHEN NOT is_brands THEN entity_fen = 0"
+                " ELSE use_fen IS NULL OR entity_fen = greatest(0, use_fen) END)",
+            },
+            {"fen": "sum(entity_fen)"},
+        ),
+        Check(
             "uses_refunded_after_use",
             """
             SELECT line.redemption_id AS redemption, sum(line.paid_fen) AS left_fen, count(*) AS lines
@@ -114,7 +135,8 @@ INVARIANT = Invariant(
                 SELECT of.id,
                        sum(fen) FILTER (WHERE kind IN (
                            'settlement', 'settled_surcharge', 'settled_order_cash')) AS came_in_fen,
-                       sum(CASE kind WHEN 'entity_share' THEN fen WHEN 'entity_charge' THEN -fen END) AS entity_fen,
+                       sum(CASE WHEN kind IN ('entity_share', 'remake_share') THEN fen
+                           WHEN kind = 'entity_charge' THEN -fen END) AS entity_fen,
                        sum(fen) FILTER (WHERE kind = 'till_kept') AS till_fen,
                        sum(CASE kind WHEN 'promoter_share' THEN fen WHEN 'promoter_back' THEN -fen END)
                            AS promoter_fen,

@@ -30,6 +30,7 @@ TABLES = {
     "movements": "stores_stockmovement",
     "stock_acts": "stores_stockact",
     "material_uses": "stores_materialuse",
+    "cases": "orders_aftersalecase",
 }
 
 TOUCHED = """
@@ -94,6 +95,7 @@ NARROWED = {
     "stock_acts": "SELECT whole.* FROM slice_stock_acts JOIN stores_stockact whole USING (id)",
     "material_uses": "SELECT whole.* FROM slice_takers JOIN stores_materialuse whole"
     " ON whole.source_id = slice_takers.id",
+    "cases": "SELECT whole.* FROM slice_cases JOIN orders_aftersalecase whole USING (id)",
 }
 assert NARROWED.keys() == TABLES.keys()
 
@@ -164,6 +166,10 @@ RELATED = {
         SELECT surcharge.id FROM slice_redemptions JOIN orders_surcharge surcharge
             ON surcharge.redemption_id = slice_redemptions.id
     """,
+    "cases": """
+        SELECT of_use.id FROM slice_redemptions JOIN orders_aftersalecase of_use
+            ON of_use.redemption_id = slice_redemptions.id
+    """,
     "stock_acts": "SELECT id FROM stores_stockact WHERE id >= %(since)s ORDER BY id DESC LIMIT %(limit)s",
     "sources": """
         SELECT id FROM slice_purchases
@@ -172,6 +178,7 @@ RELATED = {
         UNION ALL SELECT refund.id FROM slice_surcharges JOIN orders_refund refund
             ON refund.surcharge_id = slice_surcharges.id
         UNION ALL SELECT id FROM slice_redemptions
+        UNION ALL SELECT id FROM slice_cases
         UNION ALL SELECT payment.id FROM slice_purchases JOIN orders_payment payment
             ON payment.purchase_id = slice_purchases.id
         UNION ALL SELECT refund.id FROM slice_purchases JOIN orders_refund refund
@@ -191,11 +198,13 @@ CTES = {
     "slice_vouchers": "slice_vouchers(id) AS MATERIALIZED (SELECT unnest(%(vouchers)s::uuid[]))",
     "slice_redemptions": "slice_redemptions(id) AS MATERIALIZED (SELECT unnest(%(redemptions)s::uuid[]))",
     "slice_surcharges": "slice_surcharges(id) AS MATERIALIZED (SELECT unnest(%(surcharges)s::uuid[]))",
+    "slice_cases": "slice_cases(id) AS MATERIALIZED (SELECT unnest(%(cases)s::uuid[]))",
     "slice_sources": "slice_sources(id) AS MATERIALIZED (SELECT unnest(%(sources)s::uuid[]))",
     "slice_stock_acts": "slice_stock_acts(id) AS MATERIALIZED (SELECT unnest(%(stock_acts)s::uuid[]))",
     # What takes from a store's stock.
     "slice_takers": "slice_takers(id) AS MATERIALIZED (SELECT unnest(%(redemptions)s::uuid[])"
     " UNION ALL SELECT unnest(%(store_orders)s::uuid[])"
+    " UNION ALL SELECT unnest(%(cases)s::uuid[])"
     " UNION ALL SELECT unnest(%(stock_acts)s::uuid[]))",
     # Every offer these customers ever bought of: her allowance counts all her purchases.
     "slice_allowances": "slice_allowances AS MATERIALIZED (SELECT DISTINCT offer_id, customer_id"

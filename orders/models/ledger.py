@@ -77,6 +77,7 @@ class LedgerTransfer(models.Model):
         SETTLED_ORDER_CASH = "settled_order_cash"
         ENTITY_SHARE = "entity_share"
         ENTITY_CHARGE = "entity_charge"
+        REMAKE_SHARE = "remake_share"
         TILL_KEPT = "till_kept"
         PROMOTER_SHARE = "promoter_share"
         PROMOTER_BACK = "promoter_back"

@@ -64,12 +64,12 @@ class SettlementBooks(models.Model):
 
 class Settlement(Amounts, PublicIdModel):
     """
-    One thing that settled, once: its key is that of the redemption, surcharge, order or refund itself. Written once.
+    One thing that settled, once: its key is that of the redemption, surcharge, order, refund or case. Written once.
 
     ``business_date`` is when it happened, ``booked_date`` the statement it is on: the same day, or the first
     open one where that month is closed. ``rule`` is the place of the rule in its terms, null for the rule of
     terms without one. What a refund after use takes back is a line of its own with amounts below zero; it was asked
-    for once per (redemption, ``request_id``).
+    for once per (redemption, ``request_id``). A remake brings nothing in; what its line pays the entity is the brand's.
     """
 
     PREFIX: ClassVar[str] = "stl"
@@ -79,6 +79,7 @@ class Settlement(Amounts, PublicIdModel):
         SURCHARGE = "surcharge"
         STORE_ORDER = "store_order"
         AFTER_USE = "after_use"
+        REMAKE = "remake"
 
     brand = models.ForeignKey(Brand, models.PROTECT, db_constraint=False, db_index=False, related_name="+")
     source_kind = models.CharField(max_length=12, choices=Source)
@@ -112,7 +113,8 @@ class Settlement(Amounts, PublicIdModel):
             ),
             models.CheckConstraint(
                 condition=Q(source_kind__in=["redemption", "surcharge", "store_order"], paid_fen__gte=0, fault="")
-                | Q(source_kind="after_use", paid_fen__lt=0, fault__in=["store", "brand", "customer"]),
+                | Q(source_kind="after_use", paid_fen__lt=0, fault__in=["store", "brand", "customer"])
+                | Q(source_kind="remake", paid_fen=0, entity_fen__gte=0, fault__in=["store", "brand"]),
                 name="settlement_takes_back_only_after_use",
             ),
             models.CheckConstraint(

@@ -27,6 +27,7 @@ KINDS = {
     Settlement.Source.SURCHARGE: "补差",
     Settlement.Source.STORE_ORDER: "点单现金",
     Settlement.Source.AFTER_USE: "用后退款",
+    Settlement.Source.REMAKE: "重做",
 }
 FAULTS = {"store": "门店", "brand": "品牌", "customer": "顾客"}
 

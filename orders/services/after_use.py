@@ -118,9 +118,19 @@ def lock(redemption_id: UUID, *, brand_id: UUID) -> Redemption:
     return found
 
 
-def _settled(redemption: Redemption, *, at: datetime) -> Settlement:
+def require_live(redemption: Redemption) -> None:
+    """
+    See that it was not undone; under its lock.
+
+    Raises:
+        RedemptionAlreadyReversed: says when.
+    """
     if redemption.reversed_at is not None:
         raise RedemptionAlreadyReversed(reversed_at=redemption.reversed_at.isoformat())
+
+
+def _settled(redemption: Redemption, *, at: datetime) -> Settlement:
+    require_live(redemption)
     if redemption.settled_at is None:
         settling.settle_named([redemption.pk], at=at)
     line = Settlement.objects.filter(pk=redemption.pk).first()
@@ -153,6 +163,24 @@ def _division(line: Settlement) -> Division:
         promoter_fen=line.promoter_fen,
         provider_fen=line.provider_fen,
         platform_fen=line.platform_fen,
+    )
+
+
+def line_of(settled: Settlement) -> Line:
+    """A line that was booked, as what it said."""
+    return Line(
+        id=settled.pk,
+        brand_id=settled.brand_id,
+        source_kind=Settlement.Source(settled.source_kind),
+        store_id=settled.store_id,
+        entity_id=settled.entity_id,
+        customer_id=settled.customer_id,
+        business_date=settled.business_date,
+        division=_division(settled),
+        redemption_id=settled.redemption_id,
+        purchase_id=settled.purchase_id,
+        terms_id=settled.terms_id,
+        rule=settled.rule,
     )
 
 

@@ -10,7 +10,7 @@ from config.kernel.caller import Caller
 from config.kernel.idempotency import content_hash
 from orders.errors import CaseInvalid, CaseIsDecided, CaseNeedsAnother
 from orders.models import AfterSaleCase
-from orders.services import after_use
+from orders.services import after_use, remaking
 from stores.models import Customer
 from stores.services import trail
 from stores.services.made import Key, Made, insert_once, made_before
@@ -68,7 +68,7 @@ def open_case(
         RedemptionNotFound, RedemptionAlreadyReversed: there is no such use in this brand, or it was undone.
         TermsNotFound: no such terms of this brand to compensate with.
         IdempotencyConflict: ``request_id`` came before with other content.
-        What ``after_use.give_back`` and ``grants.give`` raise, for a case decided at once.
+        What ``after_use.give_back``, ``grants.give`` and ``remaking.remake`` raise, for a case decided at once.
     """
     content = content_hash(
         redemption=complaint.redemption_id,
@@ -118,7 +118,7 @@ def approve(*, case: AfterSaleCase, by: Caller, at: datetime) -> AfterSaleCase:
     Raises:
         CaseIsDecided: it was declined.
         CaseNeedsAnother: by the person who opened it.
-        What ``after_use.give_back`` and ``grants.give`` raise: more may have been given back meanwhile.
+        What ``after_use.give_back``, ``grants.give`` and ``remaking.remake`` raise: things have moved on.
     """
     with transaction.atomic(durable=True):
         locked = _lock(case)
@@ -176,6 +176,8 @@ def _decide(case: AfterSaleCase, *, by: Caller, at: datetime) -> None:
             by=by,
             at=at,
         )
+    if case.outcome == Outcome.REMAKE:
+        remaking.remake(case, fault=BEARS[Case.Fault(case.fault)], at=at)
     case.status, case.decided_at, case.decided_by_kind, case.decided_by_id = Status.DONE, at, by.kind, by.id
     case.save(update_fields=["refund", "grant", "status", "decided_at", "decided_by_kind", "decided_by_id"])
 

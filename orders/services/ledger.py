@@ -177,6 +177,12 @@ POSTING_TABLE: Mapping[LedgerTransfer.Kind, PostingRule] = MappingProxyType(
             "settlement",
             "what the store's entity pays: its fees exceed its share, or a refund is its fault",
         ),
+        _KIND.REMAKE_SHARE: PostingRule(
+            _ACCOUNT.BRAND_SHARE,
+            _ACCOUNT.ENTITY_PAYABLE,
+            "settlement",
+            "what the store's entity gets for a drink that it made again at the brand's cost",
+        ),
         _KIND.TILL_KEPT: PostingRule(
             _ACCOUNT.ENTITY_PAYABLE,
             _ACCOUNT.TILL,

@@ -62,7 +62,7 @@ class Line:
     """
     One thing that settled: where, for whom, and how it is divided.
 
-    ``id`` is the redemption's, surcharge's, order's or refund's own. ``platform`` is the issuer that sold it.
+    ``id`` is the redemption's, surcharge's, order's, refund's or case's own. ``platform`` is the issuer that sold it.
     """
 
     id: UUID
@@ -183,13 +183,14 @@ def postings_of(line: Line) -> list[Posting]:
 
 def _ways(line: Line) -> list[Way]:
     division = line.division
+    is_remake = line.source_kind == Settlement.Source.REMAKE
     entity, promoter = str(line.entity_id or ""), str(line.promoter_id or "")
     kind = LedgerTransfer.Kind
     moves: list[tuple[LedgerTransfer.Kind, int, str]] = []
     if line.source_kind in CAME_IN:  # a refund after use posts itself
         moves.append((CAME_IN[line.source_kind], division.paid_fen, ""))
     moves += [
-        (kind.ENTITY_SHARE, division.entity_fen, entity),
+        (kind.REMAKE_SHARE if is_remake else kind.ENTITY_SHARE, division.entity_fen, entity),
         (kind.ENTITY_CHARGE, -division.entity_fen, entity),
         (kind.TILL_KEPT, line.till_fen, entity),
         (kind.PROMOTER_SHARE, division.promoter_fen, promoter),

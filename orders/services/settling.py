@@ -66,7 +66,7 @@ def settle_uses(*, limit: int = 1_000, at: datetime) -> int:
     """
     with transaction.atomic(durable=True):
         claimed = settling.claim(limit=limit, at=at)
-        settlement_lines.book(_lines(claimed, at=at), at=at)
+        settlement_lines.book(lines_of(claimed, at=at), at=at)
     return len(claimed)
 
 
@@ -77,7 +77,7 @@ def settle_named(redemption_ids: Collection[UUID], *, at: datetime) -> None:
     Runs inside the caller's transaction.
     """
     claimed = settling.claim_named(redemption_ids=redemption_ids, at=at)
-    settlement_lines.book(_lines(claimed, at=at), at=at)
+    settlement_lines.book(lines_of(claimed, at=at), at=at)
 
 
 def _line(use: SettledUse, sale: _Sale, number: int | None, division: Division) -> Line:
@@ -112,7 +112,8 @@ def _divided(use: SettledUse, sale: _Sale, rule: SettlementRule) -> Division:
     return divide(paid, rule) if use.entity_id else keep(paid, rule)
 
 
-def _lines(uses: Sequence[SettledUse], *, at: datetime) -> list[Line]:
+def lines_of(uses: Sequence[SettledUse], *, at: datetime) -> list[Line]:
+    """How these uses settle: their lines, not booked yet."""
     if not uses:
         return []
     sales = _sales(uses)

@@ -88,6 +88,7 @@ class StockReservation(models.Model):
     class Source(models.TextChoices):
         STORE_ORDER = "store_order"
         REDEMPTION = "redemption"
+        REMAKE = "remake"
 
     store = models.ForeignKey(Store, models.PROTECT, db_constraint=False, db_index=False, related_name="+")
     product = models.ForeignKey(Product, models.PROTECT, db_constraint=False, db_index=False, related_name="+")
@@ -143,6 +144,7 @@ class StockMovement(models.Model):
         UNDO = "undo"
         CONSUMED = "consumed"
         RESTORED = "restored"
+        REMAKE = "remake"
 
     id = models.BigAutoField(primary_key=True)
     store = models.ForeignKey(Store, models.PROTECT, db_constraint=False, db_index=False, related_name="+")
@@ -162,7 +164,7 @@ class StockMovement(models.Model):
             models.CheckConstraint(condition=~Q(quantity=0), name="movement_moves_something"),
             models.CheckConstraint(
                 condition=Q(kind__in=["receipt", "put_back", "restored"], quantity__gt=0)
-                | Q(kind__in=["waste", "sale", "consumed"], quantity__lt=0)
+                | Q(kind__in=["waste", "sale", "consumed", "remake"], quantity__lt=0)
                 | Q(kind__in=["stock_take", "transfer", "undo"]),
                 name="movement_goes_the_way_of_its_kind",
             ),

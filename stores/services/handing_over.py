@@ -9,12 +9,14 @@ is not there leaves less than nothing, and the level is short (ADR 0007). A bran
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
 from config.kernel.jobs import nudge_after_commit
 from config.kernel.pipeline import Cursor, Send, as_jsonb, pipelined
+from stores.models import StockReservation
 
 Shelf = tuple[UUID, UUID]
 """A store and a product."""
@@ -23,8 +25,8 @@ Shelf = tuple[UUID, UUID]
 # writes down at a counter: its recipe goes by the answers that stand in where a question is not answered.
 HAND_OVER = """
     WITH asked AS MATERIALIZED (
-        SELECT s, p, n, d, source FROM jsonb_to_recordset(%(taken)s::jsonb)
-            AS k(s uuid, p uuid, n bigint, d date, source uuid)
+        SELECT s, p, n, d, source, o FROM jsonb_to_recordset(%(taken)s::jsonb)
+            AS k(s uuid, p uuid, n bigint, d date, source uuid, o jsonb)
     ), level AS MATERIALIZED (
         SELECT l.id, l.store_id, l.product_id, l.mode, l.daily_limit FROM stores_stocklevel l
         WHERE l.mode <> 'switch' AND (l.store_id, l.product_id) IN (SELECT s, p FROM asked)
@@ -45,16 +47,18 @@ HAND_OVER = """
     ), reserved AS (
         INSERT INTO stores_stockreservation (store_id, product_id, quantity, mode, business_date, source_kind,
             source_id, state, reserved_at, made_at)
-        SELECT asked.s, asked.p, asked.n, level.mode, asked.d, 'redemption', asked.source, 'open', %(at)s, %(at)s
+        SELECT asked.s, asked.p, sum(asked.n), level.mode, asked.d, %(source_kind)s, asked.source, 'open', %(at)s,
+               %(at)s
         FROM asked JOIN level ON level.store_id = asked.s AND level.product_id = asked.p
+        GROUP BY asked.s, asked.p, level.mode, asked.d, asked.source
     ), made AS (
         INSERT INTO stores_materialuse
             (store_id, source_kind, source_id, business_date, cups, state, recipes, taken, made_at)
-        SELECT s, 'redemption', source, d, jsonb_agg(jsonb_build_object('p', p, 'n', n, 'o', (
+        SELECT s, %(source_kind)s, source, d, jsonb_agg(jsonb_build_object('p', p, 'n', n, 'o', coalesce(o, (
             SELECT coalesce(jsonb_agg(option.id), '[]') FROM stores_productoptiongroup question
             JOIN stores_option option ON option.group_id = question.group_id
             WHERE question.product_id = p AND option.is_default AND option.withdrawn_at IS NULL
-        ))), 'open', '{}', '{}', %(at)s
+        )))), 'open', '{}', '{}', %(at)s
         FROM asked
         WHERE EXISTS (SELECT FROM stores_recipe recipe WHERE recipe.product_id = p AND recipe.starts_at <= %(at)s)
         GROUP BY s, source, d
@@ -87,27 +91,40 @@ LEFT = """
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """So many units of one product, for one redemption on its business day."""
+    """
+    So many units of one product, for one source on its business day.
+
+    ``option_ids`` is None where nobody wrote down how it is made.
+    """
 
     store_id: UUID
     product_id: UUID
     quantity: int
     business_date: date
-    redemption_id: UUID
+    source_id: UUID
+    option_ids: Collection[UUID] | None = None
+
+    def as_row(self) -> dict[str, Any]:
+        row = {"s": self.store_id, "p": self.product_id, "n": self.quantity, "d": self.business_date}
+        options = {} if self.option_ids is None else {"o": list(self.option_ids)}
+        return {**row, "source": self.source_id, **options}
 
 
-def send_hand_over(send: Send, taken: Iterable[Taken], *, at: datetime) -> Cursor:
+def send_hand_over(
+    send: Send,
+    taken: Iterable[Taken],
+    *,
+    source_kind: StockReservation.Source = StockReservation.Source.REDEMPTION,
+    at: datetime,
+) -> Cursor:
     """
     Take it all from stock on the caller's trip, whatever is left; ``short_of`` reads what a brand minds.
 
     Runs inside the caller's transaction, after its vouchers' locks.
     """
-    rows = [
-        {"s": one.store_id, "p": one.product_id, "n": one.quantity, "d": one.business_date, "source": one.redemption_id}
-        for one in taken
-    ]
+    rows = [one.as_row() for one in taken]
     nudge_after_commit("stores.settle_stock", queue="stock")
-    return send(HAND_OVER, {"taken": as_jsonb(rows), "at": at})
+    return send(HAND_OVER, {"taken": as_jsonb(rows), "source_kind": source_kind.value, "at": at})
 
 
 def short_of(handing_over: Cursor) -> set[Shelf]:

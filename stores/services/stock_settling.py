@@ -37,7 +37,8 @@ SETTLE = """
     ), moved AS (
         INSERT INTO stores_stockmovement
             (store_id, product_id, quantity, kind, source_kind, source_id, business_date, moved_at)
-        SELECT store_id, product_id, -quantity, 'sale', source_kind, source_id, business_date, %(at)s
+        SELECT store_id, product_id, -quantity, CASE source_kind WHEN 'remake' THEN 'remake' ELSE 'sale' END,
+               source_kind, source_id, business_date, %(at)s
         FROM ended WHERE mode = 'counted'
     ), taken AS (
         UPDATE stores_stocklevel l SET on_hand = l.on_hand - sold.n, reserved = l.reserved - sold.n

@@ -217,6 +217,8 @@ def _settle(counter: Counter, divided: Purchase) -> None:
     complaint = Complaint(Redemption.objects.get(voucher=kept).pk, "洒了", Case.Fault.STORE, Case.Outcome.REFUND, 100)
     opened = {"may_approve": True, "request_id": uuid4(), "by": MACHINE, "at": IN_THREE_DAYS}
     cases.open_case(brand_id=counter.brand.pk, complaint=complaint, **opened)
+    again = replace(complaint, fault=Case.Fault.BRAND, outcome=Case.Outcome.REMAKE, amount_fen=None)
+    cases.open_case(brand_id=counter.brand.pk, complaint=again, **{**opened, "request_id": uuid4()})
     month_close.close_month(brand_id=counter.brand.pk, month=date(2026, 6, 1), by=MACHINE, at=IN_JULY)
 
 
@@ -269,7 +271,12 @@ def _over_the_counter(counter: Counter, product: Product, *bought: Purchase) -> 
     consuming.consume(at=LATER)
     stock_acts.receive_goods(stocked.asked(counter.store, {product: 5}))
     stock_transfers.send_goods(stocked.asked(counter.store, {product: 2}), factories.store(counter.brand).pk)
-    undone = Redemption.objects.get(voucher__source_id=bought[-1].pk)
+    kept, undone = (Redemption.objects.get(voucher__source_id=purchase.pk) for purchase in bought)
+    remade = Complaint(kept.pk, "洒了", Case.Fault.BRAND, Case.Outcome.REMAKE)
+    opened = {"may_approve": True, "request_id": uuid4(), "by": MACHINE, "at": LATER}
+    cases.open_case(brand_id=counter.brand.pk, complaint=remade, **opened)
+    stock_settling.settle(at=LATER)
+    consuming.consume(at=LATER)
     reverse(redemption_id=undone.pk, operator=counter.clerk, request_id=uuid4(), at=LATER)
 
 

@@ -143,6 +143,10 @@ CORRUPTIONS = {
     " WHERE source_kind = 'store_order'",
     "order_is_made_when_it_is_ready": "UPDATE stores_stockreservation SET made_at = reserved_at"
     " WHERE source_kind = 'store_order'",
+    "remake_takes_stock_once_decided": "UPDATE stores_stockmovement SET kind = 'sale' WHERE kind = 'remake'",
+    "done_remake_has_its_line": "DELETE FROM orders_settlement WHERE source_kind = 'remake'",
+    "remake_is_at_the_cost_of_who_bears_it": "UPDATE orders_settlement SET entity_fen = entity_fen + 1,"
+    " share_fen = share_fen + 1, brand_fen = brand_fen - 1 WHERE source_kind = 'remake'",
     "material_was_consumed_once": "DELETE FROM stores_stockmovement WHERE kind = 'consumed'",
     "returned_material_was_restored_once": "DELETE FROM stores_stockmovement WHERE kind = 'restored'",
     "material_was_consumed_by_its_recipe": "UPDATE stores_recipeline SET quantity = quantity + 1",
