@@ -18,9 +18,12 @@ class FakeCamera:
 
     def show(self, text: str) -> None:
         """A QR code held before the camera."""
+        self.show_picture(qrcode.make(text, border=4).get_image())
+
+    def show_picture(self, picture: Image.Image) -> None:
+        """A picture, such as of somebody's screen, held before the camera."""
         frame = Image.new("L", (WIDTH, HEIGHT), 200)
-        code = qrcode.make(text, border=4).get_image().convert("L").resize((400, 400), Image.Resampling.NEAREST)
-        frame.paste(code, ((WIDTH - 400) // 2, (HEIGHT - 400) // 2))
+        frame.paste(picture.convert("L").resize((400, 400)), ((WIDTH - 400) // 2, (HEIGHT - 400) // 2))
         self._write(frame)
 
     def _write(self, frame: Image.Image) -> None:

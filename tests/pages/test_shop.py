@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from config.kernel.ids import parse
+from config.kernel.ids import parse, public
 from config.pages.design import sandbox_till
 from orders.models import Payment, Purchase, RefundRequest, StoreOrder
 from orders.services import order_moves
@@ -485,6 +485,26 @@ def test_a_voucher_she_leaves_out_can_come_back(shop: Shop) -> None:
 
     assert "按您的选择没有用" in without
     assert "已为您用上 1 张券" in edit(shop, use=voucher.public_id)
+
+
+def test_what_a_tap_took_out_of_the_cart_can_be_put_back(shop: Shop) -> None:
+    factories.option_group(shop.brand, shop.oolong)
+    large = public(Option.PREFIX, Option.objects.get(name="大杯").id)
+    shop.choose_store()
+    shop.pick(option=large, quantity="2")  # type: ignore[arg-type]
+    [line] = re.findall(r'name="line" value="(\w+)"', shop.client.get(shop.url("cart/")).text)
+
+    for quantity in ("rubbish", "²", "", "9" * 5_000, "2", "0"):
+        wanted = {"line": line, "quantity": quantity}
+        gone = shop.client.post(shop.url("cart/edit/"), wanted, headers={"HX-Request": "true"})
+        assert gone.status_code == 200
+        assert ("已去掉 屿见乌龙奶茶" in text_of(gone)) == (quantity == "0")
+    again = {name: hidden(gone, name) for name in ("again", "option")}
+    shop.client.post(shop.url("cart/edit/"), {**again, "quantity": "2"}, headers={"HX-Request": "true"})
+
+    cart = text_of(shop.client.get(shop.url("cart/")))
+    assert "大杯" in cart
+    assert "42.00" in cart
 
 
 def test_a_line_that_sold_out_says_so_and_the_rest_can_be_ordered(shop: Shop) -> None:

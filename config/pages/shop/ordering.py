@@ -8,7 +8,7 @@ from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from config.kernel.errors import DomainError
-from config.kernel.ids import parse
+from config.kernel.ids import parse, public
 from config.pages.design.words import say
 from config.pages.shop.basket import Basket, Line, basket_of, keep, keep_place, place_of
 from config.pages.shop.explaining import Explained, explain
@@ -19,7 +19,7 @@ from orders.services import quoting, using
 from orders.services.quoting import Cart, Quote
 from orders.services.taking import PickUp
 from stores.errors import SlotFull
-from stores.models import Option, Store
+from stores.models import Option, Product, Store
 from stores.queries import Chosen, Menu, MenuOption, MenuProduct, menu_of
 from vouchers.models import Voucher
 from vouchers.queries.plannable import wallet_of
@@ -129,8 +129,13 @@ def cart(visit: Visit) -> HttpResponse:
 def edit_cart(visit: Visit) -> HttpResponse:
     """A line's quantity, or a voucher in or out; answered with the cart and its new plan."""
     form, basket = visit.request.POST, basket_of(visit)
-    if "line" in form:
-        basket.set_quantity(form["line"], int(form.get("quantity") or 0) if form.get("quantity", "").isdigit() else 0)
+    number, removed = _number(form.get("quantity", "")), None
+    if "line" in form and number is not None:
+        removed = _removed(visit, basket, form["line"]) if number == 0 else None
+        basket.set_quantity(form["line"], number)
+    if "again" in form:
+        options = [parse(Option.PREFIX, one) for one in form.getlist("option")]
+        basket.add(parse(Product.PREFIX, form["again"]), options, max(1, min(number or 1, quoting.MOST_UNITS)))
     if "use" in form:
         wanted = parse(Voucher.PREFIX, form["use"])
         basket.leave = [one for one in basket.leave if one != wanted]
@@ -144,7 +149,21 @@ def edit_cart(visit: Visit) -> HttpResponse:
     if "clear" in form:
         basket.lines = []
     keep(visit, basket)
-    return visit.page("cart.html", cart_context(visit)) if visit.is_htmx else visit.go("cart")
+    return visit.page("cart.html", cart_context(visit) | {"removed": removed}) if visit.is_htmx else visit.go("cart")
+
+
+def _removed(visit: Visit, basket: Basket, line_id: str) -> dict[str, Any] | None:
+    """What a tap takes out of the cart, for the toast that puts it back."""
+    line = next((one for one in basket.lines if one.id == line_id), None)
+    product = Product.objects.filter(id=line.product_id, brand=visit.brand).first() if line else None
+    if line is None or product is None:
+        return None
+    return {
+        "name": product.name_en if visit.language == "en" and product.name_en else product.name,
+        "product": product.public_id,
+        "options": [public(Option.PREFIX, one) for one in line.option_ids],
+        "quantity": line.quantity,
+    }
 
 
 def cart_context(visit: Visit) -> dict[str, Any]:
@@ -214,9 +233,13 @@ def _named(visit: Visit, one: MenuProduct | MenuOption) -> str:
     return one.name_en if visit.language == "en" and one.name_en else one.name
 
 
+def _number(text: str) -> int | None:
+    return int(text[:4]) if text.isdecimal() else None
+
+
 def _add(visit: Visit, basket: Basket, offered: Menu, product: MenuProduct) -> HttpResponse:
     form = visit.request.POST
-    quantity = int(form["quantity"]) if form.get("quantity", "").isdigit() else 1
+    quantity = _number(form.get("quantity", "")) or 1
     try:
         # Radio buttons of one question have a name of their own: option:opg_…
         answers = [one for name, found in form.lists() if name.partition(":")[0] == "option" for one in found]

@@ -28,6 +28,7 @@ WORDS: Catalogue = {
     "product.add": ("加入购物车", "Add to the cart"),
     "cart.title": ("购物车", "Cart"),
     "cart.to_menu": ("回到菜单", "Back to the menu"),
+    "cart.removed": ("已去掉 {name}", "{name} is out of the cart"),
     "cart.clear": ("清空", "Clear"),
     "cart.away": ("离您", "Away"),
     "cart.ready_at": ("约 {time} 可取", "ready about {time}"),

@@ -5,6 +5,7 @@
 //   <time data-until data-now>         ticks by the server's clock, sends `countdown-over` at zero
 //   <x data-focus>                     takes the focus when it arrives
 
+const TOAST_MS = 6000;
 const RETRY_MS = [1000, 2000, 4000, 8000];
 const bar = () => document.getElementById("bar-offline");
 
@@ -154,6 +155,10 @@ function arrive(root) {
   if (focused) {
     if (!focused.matches("input, button, a, select, textarea")) focused.tabIndex = -1;
     focused.focus({ preventScroll: true });
+  }
+  for (const toast of document.querySelectorAll("[data-toast]:not([data-leaves])")) {
+    toast.dataset.leaves = "";
+    setTimeout(() => toast.remove(), TOAST_MS);
   }
   root.dispatchEvent(new CustomEvent("arrived", { bubbles: true }));
 }
