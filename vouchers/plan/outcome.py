@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from vouchers.plan.found import Found, Units
 from vouchers.plan.model import AppliedUse, Kind, LeftOut, PlannedLine, Voucher
 from vouchers.plan.pricing import take_all
-from vouchers.plan.wallet import Offer, Wallet, is_entitlement, missing_items
+from vouchers.plan.wallet import Offer, Wallet, alone_fen, is_entitlement
 
 # Codes of vouchers/errors.py, and those that only a plan knows.
 MIN_SPEND_NOT_REACHED = "min_spend_not_reached"
@@ -99,27 +99,10 @@ def left_out(
     return tuple(left)
 
 
-def alone_fen(wallet: Wallet, offer: Offer) -> int:
-    """The most that one use takes off the whole cart, thresholds aside."""
-    if is_entitlement(offer):
-        at, fen = 0, 0
-        for choice in offer.terms.choices:
-            worths = sorted(
-                (item.count * max((f for f in covers if f is not None), default=0))
-                for item, covers in offer.items[at : at + len(choice.items)]
-            )
-            at += len(choice.items)
-            fen += sum(worths[-choice.choose :])
-        return 0 if missing_items(wallet, offer) else fen
-    left = [fen * n for fen, n in zip(wallet.unit_fen, wallet.quantity, strict=True)]
-    taken = take_all([(offer, 1)], left)
-    return sum(fen for part in taken or [] for one in part for _, fen in one)
-
-
 def _reason(wallet: Wallet, found: Found, offer: Offer) -> tuple[str, dict[str, object]]:
     terms = offer.terms
     if is_entitlement(offer):
-        missing = missing_items(wallet, offer)
+        missing = offer.missing
         if missing and terms.kind == Kind.PACKAGE:
             names = [sorted(item.scope.products) or sorted(item.scope.categories) for item in missing]
             return PACKAGE_INCOMPLETE, {"missing": names, "counts": [item.count for item in missing]}

@@ -7,19 +7,17 @@ forced ones, then those whose refund value is least, then the earliest expiry, t
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, groupby
 
 from vouchers.plan.extras import extra_fen
-from vouchers.plan.model import ENTITLEMENTS, Choice, Item, Kind, Line, Terms, Use, Voucher
+from vouchers.plan.model import ENTITLEMENTS, Choice, Item, Kind, Line, Scope, Terms, Use, Voucher
 
 VoucherUse = tuple[Voucher, Use]
 
 
-def covered_fen(item: Item, line: Line) -> int | None:
-    """What ``item`` pays of one unit of the line, or None where it does not take it."""
-    if not item.scope.takes_in(line):
-        return None
+def covered_fen(item: Item, line: Line) -> int:
+    """What ``item`` pays of one unit of a line that it takes."""
     covered = line.unit_fen - sum(extra_fen(asked, item.options) for asked in line.asked)
     return max(0, covered if item.up_to_fen is None else min(covered, item.up_to_fen))
 
@@ -43,31 +41,38 @@ class Pool:
         return (self.charge or n) if n else 0
 
 
+NO_POOL = Pool([], [0], [], 0, 0)
 Count = tuple["Offer", Pool, int]  # so many uses out of a pool
 
 
 @dataclass(slots=True)
 class Offer:
-    """One set of terms, what of the cart it speaks of, and its vouchers; ``pools`` are alternatives."""
+    """
+    One set of terms, what of the cart it speaks of, and its vouchers; ``pools`` are alternatives.
+
+    Below ``missing`` nothing is said of an offer that is of no use to the cart.
+    """
 
     terms: Terms
     lines: tuple[int, ...]
     eligible_fen: int
-    items: tuple[tuple[Item, tuple[int | None, ...]], ...]
-    choices: tuple[Choice, ...]  # with the items of which the cart has enough; where all must be taken, one choice each
-    pools: list[Pool]
-    cheap: list[Pool]  # those that no other is as cheap as for every number of uses
-    widest: Pool  # what no way to open cards is better than
+    items: tuple[tuple[Item, Sequence[int | None]], ...]
+    fits: tuple[int, ...]  # units in the cart that each item takes
     vouchers: list[Voucher]
+    missing: list[Item] = field(default_factory=list)  # of which the cart has too few for one use
 
-    shares_its_deal: bool
-    card_row: tuple[int | None, ...] | None  # what a use covers of one unit, where it is of one unit
-    reach: int  # uses at most
-    per_use: int  # fen a cash voucher takes at most
-    least_cost: int  # of one use
-    least_refund: int  # the same, forced or not
-    gratis: int  # uses that cost nothing
-    mask: int  # a bit for each of its lines
+    choices: tuple[Choice, ...] = ()  # of items of which there are enough; where all must be taken, one choice each
+    pools: list[Pool] = field(default_factory=list)
+    cheap: list[Pool] = field(default_factory=list)  # those that no other is as cheap as for every number of uses
+    widest: Pool = field(default_factory=lambda: NO_POOL)  # what no way to open cards is better than
+    shares_its_deal: bool = False
+    card_row: tuple[int | None, ...] | None = None  # what a use covers of one unit, where it is of one unit
+    reach: int = 0  # uses at most
+    per_use: int = 0  # fen a cash voucher takes at most
+    least_cost: int = 0  # of one use
+    least_refund: int = 0  # the same, forced or not
+    gratis: int = 0  # uses that cost nothing
+    mask: int = 0  # a bit for each of its lines
 
 
 @dataclass(slots=True)
@@ -80,10 +85,23 @@ class Wallet:
     total_fen: int
     forced: frozenset[str]
     forced_fen: int  # one forced voucher left out costs more than any plan without it
-    offers: list[Offer]
-    silent: list[Offer]  # usable here and now, and of no use to this cart
-    by_key: dict[int, Offer]
-    looks: list[int]  # the same for lines that cost the same and of which every package and card here says the same
+    offers: list[Offer] = field(default_factory=list)
+    silent: list[Offer] = field(default_factory=list)  # usable here and now, and of no use to this cart
+    by_key: dict[int, Offer] = field(default_factory=dict)
+    looks: list[int] = field(default_factory=list)  # the same for lines of which every package and card says the same
+    inside: dict[int, tuple[int, ...]] = field(default_factory=dict)  # by scope: the lines it takes in
+
+    def taken_in(self, scope: Scope) -> tuple[int, ...]:
+        """Most scopes of a real wallet name hundreds of products and none of the cart's: those are told apart first."""
+        if id(scope) not in self.inside:
+            is_far = (
+                not scope.everything
+                and scope.products.isdisjoint([line.product for line in self.lines])
+                and scope.categories.isdisjoint([line.category for line in self.lines])
+            )
+            lines = () if is_far else tuple([i for i, line in enumerate(self.lines) if scope.takes_in(line)])
+            self.inside[id(scope)] = lines
+        return self.inside[id(scope)]
 
 
 def wallet_of(
@@ -93,32 +111,31 @@ def wallet_of(
     assert len({line.id for line in ordered}) == len(ordered), "a line's id is its own"
     assert all(line.quantity > 0 and line.unit_fen >= 0 for line in ordered), "units are whole and cost 0 or more"
     assert len({v.id for v in vouchers}) == len(vouchers), "a voucher comes once"
+    total_fen = sum([line.unit_fen * line.quantity for line in ordered])
     wallet = Wallet(
         lines=ordered,
         unit_fen=[line.unit_fen for line in ordered],
         quantity=[line.quantity for line in ordered],
-        total_fen=sum(line.unit_fen * line.quantity for line in ordered),
+        total_fen=total_fen,
         forced=frozenset(forced),
-        forced_fen=sum(line.unit_fen * line.quantity for line in ordered)
-        + sum(use.refund_fen for v in vouchers for use in v.uses)
-        + 1,
-        offers=[],
-        silent=[],
-        by_key={},
-        looks=[],
+        forced_fen=total_fen + sum([use.refund_fen for v in vouchers for use in v.uses]) + 1,
     )
     held: dict[str, list[Voucher]] = {}
     for voucher in vouchers:
         if voucher.refusal is None and voucher.id not in excluded:
             held.setdefault(voucher.terms.id, []).append(voucher)
-    deals = Counter(alike[0].terms.deal for alike in held.values())
+    deals = Counter([alike[0].terms.deal for alike in held.values()])
     for _, alike in sorted(held.items()):
-        offer = _offer(wallet, alike, shares_its_deal=deals[alike[0].terms.deal] > 1)
-        (wallet.offers if _takes_something(wallet, offer) else wallet.silent).append(offer)
+        offer = _offer(wallet, alike)
+        if _takes_something(wallet, offer):
+            _pool_uses(wallet, offer, shares_its_deal=deals[offer.terms.deal] > 1)
+            wallet.offers.append(offer)
+        else:
+            wallet.silent.append(offer)
     wallet.by_key = {id(offer): offer for offer in wallet.offers}
     covering = [offer for offer in (*wallet.offers, *wallet.silent) if is_entitlement(offer)]
-    scopes = [set(offer.lines) for offer in covering]
-    tables = [covers for offer in covering for _, covers in offer.items]
+    scopes = {offer.lines for offer in covering if 0 < len(offer.lines) < len(ordered)}
+    tables = [covers for offer in covering for (_, covers), fits in zip(offer.items, offer.fits, strict=True) if fits]
     seen: dict[tuple[object, ...], int] = {}
     for i, fen in enumerate(wallet.unit_fen):
         look = (fen, *[covers[i] for covers in tables], *[i in scope for scope in scopes])
@@ -126,95 +143,105 @@ def wallet_of(
     return wallet
 
 
-def _offer(wallet: Wallet, vouchers: list[Voucher], *, shares_its_deal: bool) -> Offer:
-    terms = vouchers[0].terms
-    inside = tuple(i for i, line in enumerate(wallet.lines) if terms.scope.takes_in(line))
-    eligible_fen = sum(wallet.unit_fen[i] * wallet.quantity[i] for i in inside)
-    tables = [[covered_fen(item, line) for line in wallet.lines] for choice in terms.choices for item in choice.items]
-    items = [item for choice in terms.choices for item in choice.items]
+def _offer(wallet: Wallet, vouchers: list[Voucher]) -> Offer:
+    terms, unit_fen, quantity = vouchers[0].terms, wallet.unit_fen, wallet.quantity
+    inside = wallet.taken_in(terms.scope)
+    items: list[tuple[Item, Sequence[int | None]]] = []
+    fits = []
+    for choice in terms.choices:
+        for item in choice.items:
+            covers: list[int | None] = [None] * len(unit_fen)
+            taken = wallet.taken_in(item.scope)
+            for i in taken:
+                covers[i] = covered_fen(item, wallet.lines[i])
+            items.append((item, covers))
+            fits.append(sum([quantity[i] for i in taken]))
+    offer = Offer(
+        terms=terms,
+        lines=inside,
+        eligible_fen=sum([unit_fen[i] * quantity[i] for i in inside]),
+        items=tuple(items),
+        fits=tuple(fits),
+        vouchers=vouchers,
+    )
+    offer.missing = _missing_items(offer)
+    return offer
+
+
+def _pool_uses(wallet: Wallet, offer: Offer, *, shares_its_deal: bool) -> None:
+    terms, vouchers, eligible_fen = offer.terms, offer.vouchers, offer.eligible_fen
+    offer.choices = tuple(_open_choices(offer))
     pools = sorted(_pools(vouchers, wallet, shares_its_deal=shares_its_deal), key=lambda pool: -len(pool.uses))
-    cheap = _cheap(pools)
-    card_row = None
-    if len(terms.choices) == 1 and terms.choices[0].choose == 1 and all(item.count == 1 for item in items):
-        card_row = tuple(max((fen for fen in of_line if fen), default=None) for of_line in zip(*tables, strict=True))
+    offer.pools, offer.cheap, offer.shares_its_deal = pools, _cheap(pools), shares_its_deal
+    offer.widest = offer.cheap[0] if len(offer.cheap) == 1 else _pool(vouchers, wallet, charge=len(vouchers))
+    if len(terms.choices) == 1 and terms.choices[0].choose == 1 and all(item.count == 1 for item, _ in offer.items):
+        rows = zip(*[covers for _, covers in offer.items], strict=True)
+        offer.card_row = tuple([max([fen for fen in of_line if fen], default=None) for of_line in rows])
     limit = None if terms.kind == Kind.TIMES_CARD else terms.max_per_order
     reach = min(len(pools[0].uses), len(vouchers) * 99 if limit is None else limit)
     if terms.kind == Kind.CASH:
         reach = min(reach, -(-eligible_fen // terms.face_fen) if terms.face_fen else 0)
-    return Offer(
-        terms=terms,
-        lines=inside,
-        eligible_fen=eligible_fen,
-        items=tuple((item, tuple(table)) for item, table in zip(items, tables, strict=True)),
-        choices=tuple(
-            _open_choices(wallet, terms, {id(item): table for item, table in zip(items, tables, strict=True)})
-        ),
-        pools=pools,
-        cheap=cheap,
-        widest=cheap[0] if len(cheap) == 1 else _pool(vouchers, wallet, charge=len(vouchers)),
-        vouchers=vouchers,
-        shares_its_deal=shares_its_deal,
-        card_row=card_row,
-        reach=min([reach, *_most_uses(wallet, terms, tables)]),
-        per_use=min(terms.face_fen, eligible_fen),
-        least_cost=min(pool.runs[0][0] for pool in pools),
-        least_refund=min(use.refund_fen for voucher in vouchers for use in voucher.uses),
-        gratis=min(reach, sum(n for cost, n in pools[0].runs if cost <= 0)),
-        mask=sum(1 << i for i in inside),
-    )
+    offer.reach = min([reach, *_most_uses(offer)])
+    offer.per_use = min(terms.face_fen, eligible_fen)
+    offer.least_cost = min([pool.runs[0][0] for pool in pools])
+    offer.least_refund = min([use.refund_fen for voucher in vouchers for use in voucher.uses])
+    offer.gratis = min(offer.reach, sum([n for cost, n in pools[0].runs if cost <= 0]))
+    offer.mask = sum([1 << i for i in offer.lines])
 
 
-def _open_choices(wallet: Wallet, terms: Terms, tables: dict[int, list[int | None]]) -> Iterator[Choice]:
-    for choice in terms.choices:
-        items = [
-            item
-            for item in choice.items
-            if sum([n for n, fen in zip(wallet.quantity, tables[id(item)], strict=True) if fen is not None])
-            >= item.count
-        ]
-        if len(items) == choice.choose:
-            yield from (Choice(1, (item,)) for item in items)
-        else:
-            yield Choice(choice.choose, tuple(items))
-
-
-def _most_uses(wallet: Wallet, terms: Terms, tables: Sequence[Sequence[int | None]]) -> Iterator[int]:
-    """How many uses the units in the cart are enough for, choice by choice."""
+def _by_choice(offer: Offer) -> Iterator[tuple[Choice, list[tuple[Item, int]]]]:
+    """Each choice with how many units of the cart each of its items takes."""
     at = 0
-    for choice in terms.choices:
-        fits = 0
-        for item, table in zip(choice.items, tables[at : at + len(choice.items)], strict=True):
-            fits += sum(n for n, fen in zip(wallet.quantity, table, strict=True) if fen is not None) // item.count
+    for choice in offer.terms.choices:
+        yield choice, list(zip(choice.items, offer.fits[at : at + len(choice.items)], strict=True))
         at += len(choice.items)
-        yield fits // choice.choose
+
+
+def _open_choices(offer: Offer) -> Iterator[Choice]:
+    for choice, fits in _by_choice(offer):
+        items = tuple([item for item, units in fits if units >= item.count])
+        if len(items) == choice.choose:
+            yield from [Choice(1, (item,)) for item in items]
+        else:
+            yield Choice(choice.choose, items)
+
+
+def _most_uses(offer: Offer) -> Iterator[int]:
+    """How many uses the units in the cart are enough for, choice by choice."""
+    for choice, fits in _by_choice(offer):
+        yield sum([units // item.count for item, units in fits]) // choice.choose
 
 
 def _takes_something(wallet: Wallet, offer: Offer) -> bool:
     terms = offer.terms
     if terms.max_per_order == 0 or offer.eligible_fen < terms.min_spend_fen:
         return False
+    return not offer.missing if is_entitlement(offer) else alone_fen(wallet, offer) > 0
+
+
+def alone_fen(wallet: Wallet, offer: Offer) -> int:
+    """The most that one use takes off the whole cart, thresholds aside."""
+    terms = offer.terms
+    if is_entitlement(offer):
+        if offer.missing:
+            return 0
+        covers, fen = iter([covers for _, covers in offer.items]), 0
+        for choice in terms.choices:
+            worths = sorted([item.count * max([f for f in next(covers) if f], default=0) for item in choice.items])
+            fen += sum(worths[-choice.choose :])
+        return fen
     if terms.kind == Kind.CASH:
-        return min(terms.face_fen, offer.eligible_fen) > 0
-    if terms.kind == Kind.DISCOUNT:
-        off = sum(wallet.unit_fen[i] * wallet.quantity[i] * terms.rate_bps // 10_000 for i in offer.lines)
-        return min(off, off if terms.cap_fen is None else terms.cap_fen) > 0
-    return not missing_items(wallet, offer)
+        return min(terms.face_fen, offer.eligible_fen)
+    off = sum([wallet.unit_fen[i] * wallet.quantity[i] * terms.rate_bps // 10_000 for i in offer.lines])
+    return off if terms.cap_fen is None else min(off, terms.cap_fen)
 
 
-def missing_items(wallet: Wallet, offer: Offer) -> list[Item]:
+def _missing_items(offer: Offer) -> list[Item]:
     """Items of which the cart has too few units for one use, each looked at alone; in every choice the nearest ones."""
     missing: list[Item] = []
-    table = {id(item): covers for item, covers in offer.items}
-    for choice in offer.terms.choices:
-        short = [
-            (
-                item.count - sum(q for q, fen in zip(wallet.quantity, table[id(item)], strict=True) if fen is not None),
-                item,
-            )
-            for item in choice.items
-        ]
-        short.sort(key=lambda lack: lack[0])
-        missing += [item for lack, item in short[: choice.choose] if lack > 0]
+    for choice, fits in _by_choice(offer):
+        short = sorted([(item.count - units, at) for at, (item, units) in enumerate(fits)])
+        missing += [fits[at][0] for lack, at in short[: choice.choose] if lack > 0]
     return missing
 
 
@@ -239,7 +266,9 @@ def _pools(vouchers: list[Voucher], wallet: Wallet, *, shares_its_deal: bool) ->
             yield _pool(cards, wallet, charge=opened)
 
 
-def _cheap(pools: Sequence[Pool]) -> list[Pool]:
+def _cheap(pools: list[Pool]) -> list[Pool]:
+    if len(pools) == 1:
+        return pools
     cheap: list[Pool] = []
     for pool in sorted(pools, key=lambda pool: (pool.charge, -len(pool.uses))):
         costs = pool.cost_fen
@@ -267,14 +296,15 @@ def _pool(vouchers: list[Voucher], wallet: Wallet, *, charge: int, cards: list[V
     for voucher in vouchers:
         is_forced = voucher.id in wallet.forced
         n_forced += is_forced
-        for place, use in enumerate(sorted(voucher.uses, key=lambda use: (use.refund_fen, use.serial))):
-            uses.append((not (is_forced and place == 0), voucher, use))
-    uses.sort(key=lambda u: (u[0], u[2].refund_fen, u[1].expires_at, u[1].id, u[2].serial))
+        first = min(voucher.uses, key=lambda use: (use.refund_fen, use.serial)) if is_forced else None
+        uses += [(use is not first, voucher, use) for use in voucher.uses]
+    if len(uses) > 1:
+        uses.sort(key=lambda u: (u[0], u[2].refund_fen, u[1].expires_at, u[1].id, u[2].serial))
     costs = [use.refund_fen - (0 if is_free else wallet.forced_fen) for is_free, _, use in uses]
     return Pool(
         uses=[(voucher, use) for _, voucher, use in uses],
         cost_fen=list(accumulate(costs, initial=0)),
-        runs=sorted(Counter(costs).items()),
+        runs=[(cost, len(list(alike))) for cost, alike in groupby(costs)],
         forced=n_forced,
         charge=charge,
         cards=cards,
