@@ -49,7 +49,7 @@ class Covering(ByClass):
         return fills
 
     def _one_more(
-        self, ways: dict[tuple[int, ...], Fill], row: dict[int, float], covers: tuple[int | None, ...]
+        self, ways: dict[tuple[int, ...], Fill], row: dict[int, float], covers: Sequence[int | None]
     ) -> dict[tuple[int, ...], Fill]:
         more: dict[tuple[int, ...], Fill] = {}
         for at, lines in enumerate(self.classes):
