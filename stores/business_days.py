@@ -20,11 +20,11 @@ WEEKDAYS = tuple("1234567")
 
 
 def business_date(*, hours: Hours, zone: str, at: datetime) -> date:
-    """The business day of a store with these hours at this moment."""
+    """The business day of a store with these hours at this moment: where spans touch, the later one's own."""
     local = at.astimezone(ZoneInfo(zone))
     yesterday = local.date() - timedelta(days=1)
     minute = local.hour * 60 + local.minute
-    return yesterday if _covers(hours, yesterday, minute + DAY_MINUTES) else local.date()
+    return yesterday if _end_of_span(hours, yesterday, minute + DAY_MINUTES) else local.date()
 
 
 def is_open(*, hours: Hours, zone: str, at: datetime) -> bool:
@@ -32,20 +32,25 @@ def is_open(*, hours: Hours, zone: str, at: datetime) -> bool:
     if not hours:
         return True
     local = at.astimezone(ZoneInfo(zone))
-    minute = local.hour * 60 + local.minute
-    yesterday = local.date() - timedelta(days=1)
-    return _covers(hours, local.date(), minute) or _covers(hours, yesterday, minute + DAY_MINUTES)
+    return _open_until(hours, local.date(), local.hour * 60 + local.minute) is not None
 
 
-def closing_time(*, hours: Hours, zone: str, at: datetime) -> datetime:
-    """When the opening period around ``at`` ends; outside every period, or without hours, the next midnight."""
+def closing_time(*, hours: Hours, zone: str, at: datetime) -> datetime | None:
+    """
+    When the doors shut after ``at``: the end of the spans around it that touch one another, over midnight too.
+
+    Outside every opening period the next midnight. None where they stay open for more than a day from ``at``.
+    """
+    if not hours:
+        return None
     local = at.astimezone(ZoneInfo(zone))
-    minute = local.hour * 60 + local.minute
-    for day, passed in ((local.date(), minute), (local.date() - timedelta(days=1), minute + DAY_MINUTES)):
-        for start, end in hours.get(str(day.isoweekday()), ()):
-            if _minutes(start) <= passed < _minutes(end):
-                return _wall(day, _minutes(end), zone)
-    return _wall(local.date(), DAY_MINUTES, zone)
+    day, now = local.date(), local.hour * 60 + local.minute
+    end = _open_until(hours, day, now)
+    if end is None:
+        return _wall(day, DAY_MINUTES, zone)
+    while end - now <= DAY_MINUTES and (later := _open_until(hours, day, end)) is not None:
+        end = later
+    return _wall(day, end, zone) if end - now <= DAY_MINUTES else None
 
 
 def check_hours(hours: object) -> None:
@@ -88,8 +93,20 @@ def _wall(day: date, minutes: int, zone: str) -> datetime:
     return datetime(later.year, later.month, later.day, hour, minute, tzinfo=ZoneInfo(zone))
 
 
-def _covers(hours: Hours, day: date, minute: int) -> bool:
-    return any(_minutes(start) <= minute < _minutes(end) for start, end in hours.get(str(day.isoweekday()), ()))
+def _open_until(hours: Hours, day: date, minute: int) -> int | None:
+    """The end of the span around ``minute``, both counted from midnight of ``day``; None where the doors are shut."""
+    days, minute = divmod(minute, DAY_MINUTES)
+    for before in (0, 1):  # no span is longer than a day
+        that = day + timedelta(days=days - before)
+        if (end := _end_of_span(hours, that, minute + before * DAY_MINUTES)) is not None:
+            return (days - before) * DAY_MINUTES + end
+    return None
+
+
+def _end_of_span(hours: Hours, day: date, minute: int) -> int | None:
+    """The end of the day's own span around ``minute``, which may be on the next date."""
+    spans = ((_minutes(start), _minutes(end)) for start, end in hours.get(str(day.isoweekday()), ()))
+    return next((end for start, end in spans if start <= minute < end), None)
 
 
 def _spans_in_week(day: str, spans: object) -> Iterator[tuple[int, int]]:

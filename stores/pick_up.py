@@ -16,7 +16,7 @@ SLOT = timedelta(minutes=15)
 SOONEST = timedelta(minutes=3)
 """A minute in which she may cancel, and two to make a drink; a guess until a store's own orders say more."""
 AHEAD = timedelta(hours=12)
-"""How far a store that never closes lets itself be booked."""
+"""How far a store that does not close within a day lets itself be booked."""
 ABSENT_AFTER = timedelta(minutes=3)
 
 
@@ -57,13 +57,14 @@ def slot_at(at: datetime) -> datetime:
 
 
 def last_orders_end(*, hours: Hours, zone: str, at: datetime, ordering: Ordering) -> datetime | None:
-    """From when on the opening period around ``at`` takes no more orders; None for a store that never closes."""
-    return closing_time(hours=hours, zone=zone, at=at) - ordering.cut_off if hours else None
+    """From when on the opening period around ``at`` takes no more orders; None where no closing is near."""
+    end = closing_time(hours=hours, zone=zone, at=at)
+    return None if end is None else end - ordering.cut_off
 
 
 def slots_from(at: datetime, *, hours: Hours, zone: str) -> list[datetime]:
     """The slot around ``at`` and those after it, until the store closes."""
-    end = closing_time(hours=hours, zone=zone, at=at) if hours else at + AHEAD
+    end = closing_time(hours=hours, zone=zone, at=at) or at + AHEAD
     first = slot_at(at)
     return [first + number * SLOT for number in range(-((first - end) // SLOT))]
 

@@ -17,8 +17,8 @@ class StoreOrder(PublicIdModel):
     (customer, request_id) is unique: a repeat finds the same order. While PLACED its uses are held under
     ``fence`` (none where it uses no voucher) and its cups reserved until ``pay_until``; CONFIRMED turned them
     into redemptions of ``redemption_request_id``. ``business_date`` is the day of the pick-up number: the
-    store's when the order was placed, then when it was confirmed; ``give_up_at`` is an hour after that day's
-    closing, when what is not made or not collected ends by itself. ``lapsed_at`` stays where a late payment
+    store's when the order was placed, then when it was confirmed; ``give_up_at``, an hour after the closing behind
+    its slot, is when what is not made or not collected ends by itself. ``lapsed_at`` stays where a late payment
     revived the order. It counts ``slot_cups`` in the quarter of an hour that begins at ``slot_at``, until it is
     undone; ``pick_up_at`` is the slot she asked for, null for as soon as possible, and ``expected_at``
     when she was told that it would be ready.

@@ -10,6 +10,7 @@ from config.kernel.pipeline import pipelined
 from orders.models import StoreOrder
 from orders.services import substituting
 from stores.business_days import closing_time
+from stores.pick_up import AHEAD
 from stores.queries import StoreNow
 from vouchers.models import Hold
 from vouchers.services import holds, order_uses
@@ -71,8 +72,10 @@ def number(order: StoreOrder, store: StoreNow, *, at: datetime) -> None:
 
 
 def give_up_at(order: StoreOrder, store: StoreNow, *, at: datetime) -> datetime:
-    """An hour after the closing of the period in which it is to be picked up."""
-    return closing_time(hours=store.hours, zone=store.zone, at=max(at, order.slot_at)) + GIVE_UP_AFTER_CLOSING
+    """An hour after the doors shut behind the slot it is to be picked up in; half a day after it where they do not."""
+    slot_at = max(at, order.slot_at)
+    closes_at = closing_time(hours=store.hours, zone=store.zone, at=slot_at)
+    return slot_at + AHEAD if closes_at is None else closes_at + GIVE_UP_AFTER_CLOSING
 
 
 def occasion_of(order: StoreOrder, store: StoreNow, *, at: datetime) -> Occasion:

@@ -88,8 +88,9 @@ def test_a_pause_by_hand_ends_by_itself_or_by_hand(shop: Shop) -> None:
         ({"1": [["10:00", "13:00"]]}, NOW + 60 * MINUTE),
         ({"7": [["10:00", "36:00"]], "1": [["12:00", "12:45"]]}, NOW + 45 * MINUTE),
         ({"1": [["10:00", "26:00"]]}, datetime(2026, 6, 1, 18, tzinfo=UTC)),
+        ({"1": [["10:00", "14:00"], ["14:00", "22:00"]]}, datetime(2026, 6, 1, 14, tzinfo=UTC)),
     ],
-    ids=["at one", "after a night", "past midnight"],
+    ids=["at one", "after a night", "past midnight", "a split day"],
 )
 def test_the_last_orders_are_so_long_before_closing(shop: Shop, hours: dict[str, Any], end: datetime) -> None:
     Store.objects.filter(pk=shop.store.pk).update(hours=hours)
@@ -246,15 +247,34 @@ def test_money_after_the_lease_goes_back_where_her_slot_has_gone(shop: Shop, los
     assert (order.status, order.refunds.get().amount_fen) == ("lapsed", 3_800)
 
 
-def test_what_is_picked_up_after_midnight_is_given_up_after_that_day(shop: Shop) -> None:
-    late = datetime(2026, 6, 1, 15, 30, tzinfo=UTC)  # 23:30 in Shanghai
+ALL_DAY = {day: [["00:00", "24:00"]] for day in "1234567"}
+
+
+@pytest.mark.parametrize("hours", [{}, ALL_DAY], ids=["no hours", "24 hours a day"])
+def test_a_store_that_never_closes_takes_orders_over_midnight(shop: Shop, hours: dict[str, Any]) -> None:
+    Store.objects.filter(pk=shop.store.pk).update(hours=hours)
+    late = datetime(2026, 6, 1, 15, 50, tzinfo=UTC)  # 23:50 in Shanghai
     shop.voucher()
-    half_past_midnight = late + 4 * SLOT
 
-    order = ordered(shop, at=late, pick_up_at=half_past_midnight)
+    free = taking.free_slots(store_id=shop.store.id, brand_id=shop.counter.brand.id, cups=1, at=late)
+    order = ordered(shop, at=late, pick_up_at=late + 40 * MINUTE)
 
-    assert order.status == "confirmed"
-    assert order.give_up_at == datetime(2026, 6, 2, 17, tzinfo=UTC), "an hour after the next midnight"
+    assert [free.slots[0].starts_at, free.slots[-1].ends_at] == [
+        late + 10 * MINUTE,
+        late + timedelta(hours=12, minutes=10),
+    ]
+    assert (order.status, str(order.business_date)) == ("confirmed", "2026-06-01")
+    assert order.give_up_at == late + 40 * MINUTE + timedelta(hours=12), "half a day after half past midnight"
+
+
+def test_what_is_picked_up_after_midnight_is_given_up_after_that_closing(shop: Shop) -> None:
+    Store.objects.filter(pk=shop.store.pk).update(hours={"1": [["18:00", "24:00"]], "2": [["00:00", "03:00"]]})
+    late = datetime(2026, 6, 1, 15, 50, tzinfo=UTC)
+    shop.voucher()
+
+    order = ordered(shop, at=late, pick_up_at=late + 40 * MINUTE)
+
+    assert order.give_up_at == datetime(2026, 6, 1, 20, tzinfo=UTC), "an hour after 3 o'clock in Shanghai"
 
 
 # --- over HTTP --------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from stores.business_days import business_date, check_hours, check_zone, is_open
+from stores.business_days import Hours, business_date, check_hours, check_zone, closing_time, is_open
 
 SHANGHAI = "Asia/Shanghai"
 LATE = {day: [["10:00", "26:00"]] for day in "1234567"}
@@ -50,6 +50,44 @@ def test_opening_is_inclusive_and_closing_is_not() -> None:
     assert is_open(hours=LATE, zone=SHANGHAI, at=shanghai(2, 1, 59))
     assert not is_open(hours=LATE, zone=SHANGHAI, at=shanghai(2, 2))
     assert is_open(hours={}, zone=SHANGHAI, at=shanghai(2, 4))
+
+
+WHOLE_DAYS = {day: [["00:00", "24:00"]] for day in "1234567"}
+SPLIT = {day: [["10:00", "14:00"], ["14:00", "22:00"]] for day in "1234567"}
+OVER_MIDNIGHT = {"1": [["18:00", "24:00"]], "2": [["00:00", "02:00"], ["02:00", "06:00"], ["07:00", "22:00"]]}
+OVER_THE_WEEKEND = {"7": [["20:00", "26:00"]], "1": [["02:00", "08:00"]]}
+NIGHT_TO_NOON = {"1": [["12:00", "36:00"]], "2": [["12:00", "14:00"]]}
+
+
+@pytest.mark.parametrize(
+    ("hours", "at", "closes_at"),
+    [
+        (LATE, shanghai(1, 11), shanghai(2, 2)),
+        (LATE, shanghai(2, 1, 59), shanghai(2, 2)),
+        (LATE, shanghai(2, 3), shanghai(3, 0)),  # shut: the next midnight
+        (SPLIT, shanghai(1, 10), shanghai(1, 22)),
+        (SPLIT, shanghai(1, 13, 59), shanghai(1, 22)),
+        (OVER_MIDNIGHT, shanghai(1, 23, 50), shanghai(2, 6)),
+        (OVER_MIDNIGHT, shanghai(2, 1), shanghai(2, 6)),
+        (OVER_MIDNIGHT, shanghai(2, 8), shanghai(2, 22)),
+        (OVER_THE_WEEKEND, shanghai(7, 23), shanghai(8, 8)),
+        (OVER_THE_WEEKEND, shanghai(8, 1), shanghai(8, 8)),
+        (NIGHT_TO_NOON, shanghai(1, 13, 59), None),  # 24 hours and a minute
+        (NIGHT_TO_NOON, shanghai(1, 14), shanghai(2, 14)),
+        (WHOLE_DAYS, shanghai(1, 0), None),
+        (WHOLE_DAYS, shanghai(1, 23, 59), None),
+        ({}, shanghai(1, 23, 59), None),
+    ],
+)
+def test_the_doors_shut_where_no_span_goes_on(hours: Hours, at: datetime, closes_at: datetime | None) -> None:
+    assert closing_time(hours=hours, zone=SHANGHAI, at=at) == closes_at
+
+
+def test_where_spans_touch_each_day_has_its_own_business() -> None:
+    assert business_date(hours=WHOLE_DAYS, zone=SHANGHAI, at=shanghai(1, 23, 59)) == MONDAY
+    assert business_date(hours=WHOLE_DAYS, zone=SHANGHAI, at=shanghai(2, 0)) == TUESDAY
+    assert business_date(hours=OVER_THE_WEEKEND, zone=SHANGHAI, at=shanghai(8, 1, 59)) == date(2026, 6, 7)
+    assert business_date(hours=OVER_THE_WEEKEND, zone=SHANGHAI, at=shanghai(8, 2)) == date(2026, 6, 8)
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def _that_take(visit: Visit, voucher: str) -> QuerySet[Store]:
 
 def _shown(store: Store, metres: int | None, *, at: datetime) -> Shown:
     opened = store.status == Store.Status.OPEN and is_open(hours=store.hours, zone=store.zone, at=at)
-    closes_at = closing_time(hours=store.hours, zone=store.zone, at=at) if opened and store.hours else None
+    closes_at = closing_time(hours=store.hours, zone=store.zone, at=at) if opened else None
     return Shown(store, metres, opened, closes_at)
 
 
