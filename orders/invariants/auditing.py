@@ -99,7 +99,7 @@ def look_at_recent(
     *, minutes: int, limit: int, at: datetime, progress: Progress = silent
 ) -> tuple[Slice, list[Result]]:
     """
-    The checks that hold of a part, over what the ``limit`` newest purchases of the last minutes touched.
+    The checks that hold of a part, over what ``slices.recent`` finds of the last minutes.
 
     Runs inside ``one_snapshot``.
     """

@@ -42,7 +42,6 @@ INVARIANT = Invariant(
                 "payout_batch_has_its_trail": "has_trail",
             },
             {"paid_fen": "sum(paid_fen)", "pending_fen": "sum(sent_fen - paid_fen - back_fen)"},
-            in_slices=False,
         ),
     ),
 )

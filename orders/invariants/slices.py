@@ -1,5 +1,6 @@
 """What an audit looks at: everything, or what a bounded number of recent purchases touched."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,6 +58,18 @@ SELECT id FROM (
 ) AS touched ORDER BY id DESC LIMIT %(limit)s
 """
 
+# What is used now settles when its window is over, and its purchase may be of last month: looked at when it settles.
+SETTLED = """
+SELECT DISTINCT purchase_id FROM (
+    SELECT purchase_id FROM orders_settlement WHERE settled_at >= %(settled_since)s AND purchase_id IS NOT NULL
+    UNION ALL
+    SELECT voucher.source_id FROM orders_settlement line
+    JOIN vouchers_redemption redemption ON redemption.id = line.redemption_id
+    JOIN vouchers_voucher voucher ON voucher.id = redemption.voucher_id AND voucher.source_kind = 'purchase'
+    WHERE line.settled_at >= %(settled_since)s AND line.source_kind = 'surcharge'
+) AS settled ORDER BY purchase_id DESC LIMIT %(limit)s
+"""
+
 # Each row is found along an index from the ids of the slice, which a query has in materialised CTEs:
 # long arrays repeated in conditions cost the planner more than the rows cost the executor.
 NARROWED = {
@@ -75,8 +88,7 @@ NARROWED = {
     " ON whole.surcharge_id = slice_surcharges.id",
     "refund_requests": "SELECT whole.* FROM slice_vouchers JOIN orders_refundrequest whole"
     " ON whole.voucher_id = slice_vouchers.id",
-    # What is paid out is owed for a month: no part of what a few purchases touched, as are its transfers.
-    "payouts": "SELECT whole.* FROM orders_payout whole WHERE false",
+    "payouts": "SELECT whole.* FROM slice_payouts JOIN orders_payout whole USING (id)",
     "transfers": "SELECT whole.* FROM slice_sources JOIN orders_ledgertransfer whole"
     " ON whole.source_id = slice_sources.id",
     "allowances": "SELECT whole.* FROM slice_allowances JOIN vouchers_customerallowance whole"
@@ -132,9 +144,18 @@ UNITS = """
 # In this order: later ones read earlier ones. Redemptions have an index by voucher while they are live;
 # of the reversed ones those are in that are recent themselves.
 RELATED = {
-    "store_orders": "SELECT id FROM orders_storeorder WHERE id >= %(since)s ORDER BY id DESC LIMIT %(limit)s",
+    "store_orders": """
+        (SELECT id FROM orders_storeorder WHERE id >= %(since)s ORDER BY id DESC LIMIT %(limit)s)
+        UNION (SELECT id FROM orders_settlement
+               WHERE settled_at >= %(settled_since)s AND source_kind = 'store_order' ORDER BY id DESC LIMIT %(limit)s)
+    """,
+    "payouts": """
+        (SELECT id FROM orders_payout WHERE id >= %(since)s ORDER BY id DESC LIMIT %(limit)s)
+        UNION (SELECT id FROM orders_payout WHERE ended_at >= %(settled_since)s ORDER BY ended_at DESC LIMIT %(limit)s)
+    """,
     "customers": "SELECT DISTINCT purchase.customer_id FROM slice_purchases JOIN orders_purchase purchase USING (id)",
-    # With those of the newest grants and those that platforms sold lately, and those of either redeemed lately.
+    # With those of the newest grants and those that platforms sold lately, and those of either redeemed or settled
+    # lately.
     "vouchers": """
         SELECT voucher.id FROM slice_purchases JOIN vouchers_voucher voucher ON voucher.source_id = slice_purchases.id
         UNION (
@@ -146,6 +167,12 @@ RELATED = {
                 SELECT voucher_id FROM vouchers_redemption WHERE id >= %(since)s ORDER BY id DESC LIMIT %(limit)s
             ) AS recent JOIN vouchers_voucher voucher ON voucher.id = recent.voucher_id
             WHERE voucher.source_kind = 'grant')
+        UNION (
+            SELECT redemption.voucher_id FROM (
+                SELECT redemption_id FROM orders_settlement
+                WHERE settled_at >= %(settled_since)s AND source_kind = 'redemption' AND purchase_id IS NULL
+                ORDER BY id DESC LIMIT %(limit)s
+            ) AS recent JOIN vouchers_redemption redemption ON redemption.id = recent.redemption_id)
         UNION (SELECT voucher_id FROM vouchers_issuervoucher WHERE voucher_id >= %(since)s
                ORDER BY voucher_id DESC LIMIT %(limit)s)
         UNION (
@@ -179,6 +206,7 @@ RELATED = {
             ON refund.surcharge_id = slice_surcharges.id
         UNION ALL SELECT id FROM slice_redemptions
         UNION ALL SELECT id FROM slice_cases
+        UNION ALL SELECT id FROM slice_payouts
         UNION ALL SELECT payment.id FROM slice_purchases JOIN orders_payment payment
             ON payment.purchase_id = slice_purchases.id
         UNION ALL SELECT refund.id FROM slice_purchases JOIN orders_refund refund
@@ -198,6 +226,7 @@ CTES = {
     "slice_vouchers": "slice_vouchers(id) AS MATERIALIZED (SELECT unnest(%(vouchers)s::uuid[]))",
     "slice_redemptions": "slice_redemptions(id) AS MATERIALIZED (SELECT unnest(%(redemptions)s::uuid[]))",
     "slice_surcharges": "slice_surcharges(id) AS MATERIALIZED (SELECT unnest(%(surcharges)s::uuid[]))",
+    "slice_payouts": "slice_payouts(id) AS MATERIALIZED (SELECT unnest(%(payouts)s::uuid[]))",
     "slice_cases": "slice_cases(id) AS MATERIALIZED (SELECT unnest(%(cases)s::uuid[]))",
     "slice_sources": "slice_sources(id) AS MATERIALIZED (SELECT unnest(%(sources)s::uuid[]))",
     "slice_stock_acts": "slice_stock_acts(id) AS MATERIALIZED (SELECT unnest(%(stock_acts)s::uuid[]))",
@@ -241,23 +270,27 @@ def whole() -> Slice:
 
 def recent(*, minutes: int, limit: int, at: datetime) -> Slice:
     """
-    What the ``limit`` newest purchases touched within ``minutes`` before ``at`` are made of.
+    What the ``limit`` newest purchases touched within ``minutes`` before ``at`` are made of, and as many that settled
+    then, with orders and payouts of that time.
 
-    Ids are UUIDv7, so "recent" is a range of the primary key. Runs inside the caller's snapshot.
+    Ids are UUIDv7, so "recent" is a range of the primary key; lines lie in the order in which they settled.
+    Runs inside the caller's snapshot.
     """
     with connection.cursor() as cursor:
         # Indexes, also where a table is still small enough to be read faster as a whole.
         cursor.execute("SET LOCAL random_page_cost = 1.1")
-    found: dict[str, Any] = {"since": _first_id(at - timedelta(minutes=minutes)), "limit": limit + 1}
-    touched = _ids(TOUCHED, found)
-    found["purchases"] = _array(touched[:limit])
+    since = at - timedelta(minutes=minutes)
+    found: dict[str, Any] = {"since": _first_id(since), "settled_since": since, "limit": limit + 1}
+    touched, settled = _ids(TOUCHED, found), _ids(SETTLED, found)
+    purchase_ids = tuple(dict.fromkeys([*touched[:limit], *settled[:limit]]))
+    found["purchases"] = _array(purchase_ids)
     for name, query in RELATED.items():
         found[name] = _array(_ids(query, found))
     return Slice(
         relations=_with_derived({name: sql.SQL(f"({query})") for name, query in NARROWED.items()}),
         parameters=found,
-        purchase_ids=tuple(touched[:limit]),
-        is_cut=len(touched) > limit,
+        purchase_ids=purchase_ids,
+        is_cut=len(touched) > limit or len(settled) > limit,
     )
 
 
@@ -286,7 +319,7 @@ def _ids(query: str, parameters: dict[str, Any]) -> list[UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _array(ids: list[UUID]) -> str:
+def _array(ids: Sequence[UUID]) -> str:
     """An array as PostgreSQL reads it: adapting each id again for each query took most of a slice's time."""
     return f"{{{','.join(map(str, ids))}}}"
 

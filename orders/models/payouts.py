@@ -114,4 +114,5 @@ class Payout(PublicIdModel):
         ]
         indexes: ClassVar = [
             models.Index(fields=["entity", "made_at"], name="payout_by_entity"),
+            models.Index(fields=["ended_at"], name="payout_by_end"),
         ]
