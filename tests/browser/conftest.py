@@ -151,6 +151,19 @@ def sign_in(page: Page, counter: Counter) -> None:
     expect(page.locator("#code")).to_be_visible()
 
 
+def until(page: Page, expression: str) -> None:
+    """
+    Wait until it is true on the page.
+
+    Playwright's own ``wait_for_function`` looks again from inside the page, where the policy forbids evaluating.
+    """
+    for _ in range(600):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"it never came true that {expression}")
+
+
 AXE = (Path(__import__("axe_playwright_python").__file__).parent / "axe.min.js").read_text()
 
 

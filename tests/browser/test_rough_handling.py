@@ -12,7 +12,7 @@ from config.pages.console import installing
 from config.pages.design import sandbox_till
 from orders.models import Payment, StoreOrder
 from stores.models import CustomerSession
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import Visitor, until
 from tests.pages.shop_stand import Shop, now, open_shop, take_the_money
 from vouchers.models import Redemption
 
@@ -47,7 +47,7 @@ def test_an_installed_console_takes_an_upgrade_and_keeps_no_old_file(
 
     monkeypatch.setattr(installing, "_version", lambda files: "upgraded")
     page.evaluate("navigator.serviceWorker.getRegistration().then((installed) => installed.update()).then(() => true)")
-    page.wait_for_function("caches.keys().then((names) => names.join() === 'console-upgraded')")
+    until(page, "caches.keys().then((names) => names.join() === 'console-upgraded')")
     page.reload()
 
     assert before != "console-upgraded"
@@ -57,7 +57,7 @@ def test_an_installed_console_takes_an_upgrade_and_keeps_no_old_file(
 def test_without_a_network_an_installed_console_says_so_and_comes_back(clerk: Visitor) -> None:
     page = clerk.page
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    page.wait_for_function("caches.match('/console/offline/').then(Boolean)")
+    until(page, "caches.match('/console/offline/').then(Boolean)")
     page.reload()  # from now on the worker serves it
 
     clerk.context.set_offline(True)

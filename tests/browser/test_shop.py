@@ -295,7 +295,7 @@ def test_a_code_rotates_while_it_is_looked_at(opened: Open, shop: Shop) -> None:
 
     with page.expect_response("**/code/"):
         page.clock.fast_forward(31_000)
-    page.wait_for_function("first => document.querySelector('.qr svg').innerHTML !== first", arg=first)
+    expect(page.locator(".qr svg")).not_to_have_js_property("innerHTML", first)
 
 
 def test_an_order_that_is_ready_turns_green_by_itself(opened: Open, shop: Shop) -> None:

@@ -82,6 +82,15 @@ def test_every_text_that_is_said_is_known_and_none_is_left_over() -> None:
     assert {key for key in unsaid if not key.startswith(COMPOSED)} == set()
 
 
+def test_the_glossary_says_what_the_pages_say() -> None:
+    rows = re.findall(
+        r"^\|.*\| (.+) / (.+) \| `say ([a-z0-9_.]+)` \|$", Path("docs/glossary.md").read_text(), re.MULTILINE
+    )
+
+    assert len(rows) > 20
+    assert [(zh, en) for zh, en, _ in rows] == [words.known()[key] for *_, key in rows]
+
+
 COMPOSED = ("board.status.", "board.reason.", "tour.step", "practice.", "voucher.", "way.")
 """Families whose last part is a value, put together where they are said."""
 

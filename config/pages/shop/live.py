@@ -24,7 +24,7 @@ from orders.services.payments import payable_until
 from stores.models import Store
 from stores.services.theming import SECTIONS
 from vouchers.models import Deal, Offer, Voucher
-from vouchers.queries import terms
+from vouchers.queries import terms, wallet
 from vouchers.queries.words import rules_of
 from vouchers.verdict import Rule, Terms
 
@@ -165,6 +165,13 @@ def promoter_of(visit: Visit) -> str:
     return str(session.get(PROMOTER, ""))
 
 
+def _usable(visit: Visit) -> int:
+    if visit.customer is None:
+        return 0
+    hers = wallet.vouchers_of(visit.customer.id, statuses=[Voucher.Status.ISSUED])
+    return hers.filter(brand=visit.brand, valid_until__gt=visit.at).count()
+
+
 def _token(visit: Visit) -> str:
     """
     What the page's own purchases are signed in with at the lane, which knows no cookie.
@@ -193,6 +200,7 @@ def _shown(visit: Visit, stage: Stage, session: LiveSession) -> dict[str, Any]:
     return {
         "session": session,
         "token": _token(visit),
+        "wallet_count": _usable(visit),
         "is_paused": page.state == LiveSession.State.PAUSED,
         "cards": cards,
         "sections": visit.brand.theme.get("sections", SECTIONS),
