@@ -33,7 +33,9 @@ class Frame:
 
     def __init__(self, wallet: Wallet, big: int, discounts: Sequence[tuple[Offer, int]], others: Sequence[Offer]):
         self.wallet, self.big, self.scale, self.assumed = wallet, big, big + 1, list(discounts)
-        self.must = float(self.scale * wallet.total_fen)
+        # Worth more than any unit. Nothing here is larger by orders, so that floats add up to within the tolerance.
+        self.must = 8.0 * self.scale * (1 + max(wallet.unit_fen, default=0))
+        self.tolerance = self.scale * 3e-9
         self.cash = [offer for offer in others if offer.terms.kind == Kind.CASH and offer.reach]
         self.cards = [offer for offer in others if offer.card_row is not None]
         self.packages = [o for o in others if o.terms.kind != Kind.CASH and o.card_row is None]
@@ -81,7 +83,7 @@ class Frame:
         best = math.inf
         for _ in range(6 if any(len(offer.choices) > 1 for offer in self.packages) else 0):
             mixed, caps, parts = self.with_packages(options, room, self.packages)
-            solved = Cards(mixed, caps, [0.0] * len(options), self.wallet.quantity)
+            solved = Cards(mixed, caps, [0.0] * len(options), self.wallet.quantity, self.tolerance)
             upper = sum([price * n for price, n in zip(solved.price, self.wallet.quantity, strict=True)])
             upper += sum([rent * n for rent, n in zip(solved.rent, caps, strict=True)])
             if upper < best:

@@ -15,8 +15,20 @@ Option = tuple[float, int]  # value, card
 class Cards:
     """``held``: units of each line by card; ``rent``: of one use more of a card; ``price``: of a unit of each line."""
 
-    def __init__(self, options: list[list[Option]], room: list[int], leave: list[float], quantity: Sequence[int]):
-        """``options`` of each line, the best first; ``room`` of each card; ``leave``: what a unit left is worth."""
+    def __init__(
+        self,
+        options: list[list[Option]],
+        room: list[int],
+        leave: list[float],
+        quantity: Sequence[int],
+        tolerance: float,
+    ):
+        """
+        ``options`` of each line, the best first; ``room`` of each card; ``leave``: what a unit left is worth.
+
+        Sums that differ by less than ``tolerance`` are the same: what rounding of floats adds up to is less.
+        """
+        self.tolerance = tolerance
         self.options, self.room, self.leave = options, list(room), leave
         self.held: list[dict[int, int]] = [{} for _ in room]
         for i, of_line in enumerate(options):
@@ -65,24 +77,28 @@ class Cards:
                             rent[card], way[card] = cost, (i, at)
                     else:
                         moves.append((card, at, cost, i))
-        changed = True
         self.effort += 4 * len(rent) + 2 * len(moves)
-        while changed:
+        for _ in rent:
             changed = False
             for card, at, cost, i in moves:
-                if cost + rent[at] < rent[card] - 1e-6:
+                if cost + rent[at] < rent[card] - self.tolerance:
                     rent[card], way[card], changed = cost + rent[at], (i, at), True
+            if not changed:
+                break
         return rent, way
 
     def _relieve(self, card: int) -> None:
         _, way = self._distances()
         path: list[tuple[int, int, int]] = []
-        amount = -self.room[card]
+        first, amount = card, -self.room[card]
         while card >= 0 and (self.room[card] <= 0 or not path):
             i, then = way[card]
             amount = min(amount, self.held[card][i])
             path.append((card, i, then))
             card = then
+            if len(path) > len(way):  # Only rounding could lead in a circle; rents bound whatever is held.
+                i, card = self.ways[first][-1][1], -1
+                path, amount = [(first, i, -1)], min(-self.room[first], self.held[first][i])
         if card >= 0:
             amount = min(amount, self.room[card])
         for here, i, then in path:

@@ -105,7 +105,7 @@ class Leaf:
             leave[i] = -frame.must
         known = (id(options), *self.open, *leave)
         if known not in frame.solved:
-            frame.solved[known] = Cards(options, room, leave, self.open)
+            frame.solved[known] = Cards(options, room, leave, self.open, frame.tolerance)
             self.effort += frame.solved[known].effort // 40
         self.solved = frame.solved[known]
         self.effort += len(unit_fen) // 3
@@ -184,7 +184,7 @@ class Leaf:
 
         self.short = self.solved
         low, high = (self.lower, 0.0, self._short(lines, fen, prices)), at(most)
-        for _ in range(3):  # where numbers are bounded, a fen left may be worth more than a fen
+        for _ in range(2):  # where numbers are bounded, a fen left may be worth more than a fen
             if high[2] <= 0 or high[0] <= low[0] or prices is not self.bonus:
                 break
             low, high = high, at(4 * high[1])

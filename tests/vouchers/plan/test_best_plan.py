@@ -146,3 +146,17 @@ def test_a_large_wallet_is_planned_within_the_budget_and_to_the_fen() -> None:
 
             assert plan.bound_fen <= plan.objective.cost_fen <= sum(line.total_fen for line in plan.lines)
             assert_conserved(Case(list(lines), list(vouchers)), plan)
+
+
+def test_wallets_of_a_quotes_size_are_proven_on_every_level() -> None:
+    for family in FAMILIES.keys() - {"adversarial"}:
+        for lines, vouchers in instances(family, 8, lines=6, vouchers=20):
+            assert best_plan(lines=lines, vouchers=vouchers).settled
+
+
+def test_amounts_of_very_different_size_do_not_lead_the_assignment_in_a_circle() -> None:
+    *_, (lines, vouchers) = instances("mixed", 49)
+
+    plan = best_plan(lines=lines, vouchers=vouchers)
+
+    assert plan.bound_fen <= plan.objective.cost_fen
