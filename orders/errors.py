@@ -138,18 +138,6 @@ class StoreOrderNoLongerPayable(Conflict):
     en = "The time to pay is over; the vouchers are yours again. Order again."
 
 
-class SubstituteNotNeeded(Conflict):
-    code = "substitute_not_needed"
-    zh = "{name} 现在有货，不需要替换"
-    en = "{name} is there, so nothing stands in for it. Order it, or the other at its own price."
-
-
-class SubstituteNotOffered(Conflict):
-    code = "substitute_not_offered"
-    zh = "{name} 不能作为替代，请重新选择"
-    en = "{name} is not offered instead at this store now. Quote again and choose of what is offered."
-
-
 class CartTooLarge(Invalid):
     code = "cart_too_large"
     zh = "一单 1 到 {most_lines} 种商品，每种 1 到 {most_units} 份"

@@ -312,6 +312,18 @@ class OptionWithdrawn(Conflict):
     en = "This option was withdrawn for good at {withdrawn_at}; it stays as it is."
 
 
+class SubstituteNotNeeded(Conflict):
+    code = "substitute_not_needed"
+    zh = "{name} 现在有货，不需要替换"
+    en = "{name} is there, so nothing stands in for it. Order it, or the other at its own price."
+
+
+class SubstituteNotOffered(Conflict):
+    code = "substitute_not_offered"
+    zh = "{name} 不能作为替代，请重新选择"
+    en = "{name} is not offered instead at this store now. Quote again and choose of what is offered."
+
+
 class ProductSoldOut(Conflict):
     code = "product_sold_out"
     zh = "{name} 在本店已售罄"

@@ -17,7 +17,7 @@ from config.kernel.errors import DomainError, TooManyRequests
 from config.kernel.group_commit import GroupCommit
 from livestream.lane.credentials import counter_of
 from livestream.lane.http import Call
-from stores.models import Store
+from stores.models import Product, Store
 from vouchers.api import misses
 from vouchers.errors import VoucherNotFound
 from vouchers.queries.answers import Redeemed, RedeemedUse
@@ -29,11 +29,19 @@ PLATFORM_CALLS_AT_ONCE = 8
 Code = Annotated[str, msgspec.Meta(max_length=64)]
 
 
+class InsteadBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A product of the package that has run out, and what is handed over in its place."""
+
+    product: str
+    substitute: str
+
+
 class RedeemBody(msgspec.Struct, forbid_unknown_fields=True):
     """The codes as scanned or typed, and the undiscounted bill where a voucher asks for it."""
 
     codes: Annotated[list[Code], msgspec.Meta(max_length=64)]
     bill_fen: Annotated[int, msgspec.Meta(ge=0, le=10**11)] | None = None
+    instead: Annotated[list[InsteadBody], msgspec.Meta(max_length=16)] = []
 
 
 _body = msgspec.json.Decoder(RedeemBody)
@@ -65,6 +73,10 @@ class Redeeming:
             codes=tuple(body.codes),
             bill_fen=body.bill_fen,
             request_id=request_id,
+            instead=tuple(
+                (ids.parse(Product.PREFIX, one.product), ids.parse(Product.PREFIX, one.substitute))
+                for one in body.instead
+            ),
         )
         try:
             done = await self.redeeming.submit(asked)

@@ -19,7 +19,16 @@ from orders.models import StoreOrderLine
 from orders.services import quoting
 from orders.services.priced_orders import PricedLine
 from orders.services.quoting import CartLine, Quote
-from stores.errors import OptionNotFound, OptionsDoNotFit, ProductNotFound, ProductSoldOut, SlotFull, StoreNotFound
+from stores.errors import (
+    OptionNotFound,
+    OptionsDoNotFit,
+    ProductNotFound,
+    ProductSoldOut,
+    SlotFull,
+    StoreNotFound,
+    SubstituteNotNeeded,
+    SubstituteNotOffered,
+)
 from stores.models import Option, Product, Store
 from vouchers import errors as voucher_errors
 from vouchers.models import Voucher
@@ -105,7 +114,7 @@ NOT_NOW = (
 )
 CART_ERRORS = (
     *NOT_NOW,
-    *(errors.SubstituteNotNeeded, errors.SubstituteNotOffered),
+    *(SubstituteNotNeeded, SubstituteNotOffered),
     *(errors.CartTooLarge, ProductNotFound, OptionNotFound, OptionsDoNotFit, ProductSoldOut),
     *(errors.SlotNotOffered, SlotFull, voucher_errors.VoucherNotFound),
 )

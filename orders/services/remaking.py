@@ -19,7 +19,7 @@ from orders.models import AfterSaleCase, AppliedVoucher, Settlement
 from orders.services import after_use, settlement_lines, settling
 from orders.services.settlement_lines import Line
 from stores.business_days import business_date
-from stores.models import Option, StockReservation, Store
+from stores.models import Option, StockReservation, Store, Substitution
 from stores.queries import entity_on
 from stores.services import handing_over
 from stores.services.handing_over import Taken
@@ -76,8 +76,10 @@ def _cups(redemption: Redemption) -> Counter[Cup]:
     cups: Counter[Cup] = Counter()
     if applied is None:
         of_voucher = terms([redemption.voucher.terms_id])[redemption.voucher.terms_id]
+        logged = Substitution.objects.filter(source_id=redemption.pk).values_list("product_id", "substitute_id")
+        instead = dict(logged)
         for product_id, count in certain_products(of_voucher).items():
-            cups[product_id, None] += count
+            cups[instead.get(product_id, product_id), None] += count
         return cups
     for line in applied.order.lines.all():
         off_fen = applied.off_lines.get(str(line.position), 0)

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from config.kernel.caller import Caller, CallerKind
 from config.kernel.ids import public
-from orders.errors import SubstituteNotNeeded, SubstituteNotOffered
 from orders.models import StoreOrder
 from orders.services.priced_orders import PricedLine
+from stores.errors import SubstituteNotNeeded, SubstituteNotOffered
 from stores.models import Product, Substitution
 from stores.queries import Chosen, StoreNow
 from stores.queries.substitutes import offered

@@ -1,5 +1,6 @@
 """What a store offers instead of a product that it has sold out."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -40,6 +41,36 @@ OFFERED = """
 """
 
 
+SHELVES = """
+    SELECT p.id, p.name, p.name_en, CASE WHEN here.sold_out_at IS NOT NULL THEN 0
+        WHEN level.mode = 'counted' THEN level.on_hand - level.reserved
+        WHEN level.mode = 'daily_limit' THEN level.daily_limit - coalesce(tally.taken, 0) END
+    FROM stores_product p
+    LEFT JOIN stores_storeproduct here ON here.product_id = p.id AND here.store_id = %(store_id)s
+    LEFT JOIN stores_stocklevel level ON level.product_id = p.id AND level.store_id = %(store_id)s
+    LEFT JOIN stores_dailytally tally ON tally.product_id = p.id AND tally.store_id = %(store_id)s
+        AND tally.business_date = %(today)s
+    WHERE p.id = ANY(%(product_ids)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OnShelf:
+    """``left`` of a product at a store: none where it is switched off, None where nobody counts."""
+
+    product_id: UUID
+    name: str
+    name_en: str
+    left: int | None
+
+    @property
+    def public_id(self) -> str:
+        return public(Product.PREFIX, self.product_id)
+
+    def has(self, quantity: int) -> bool:
+        return self.left is None or self.left >= quantity
+
+
 @dataclass(frozen=True, slots=True)
 class Substitute:
     """A product that the store has and offers instead."""
@@ -63,6 +94,14 @@ def offered(*, store_id: UUID, today: date, product_id: UUID, most: int | None =
     with connection.cursor() as cursor:
         cursor.execute(OFFERED, asked)
         return [Substitute(*row) for row in cursor.fetchall()]
+
+
+def shelves(*, store_id: UUID, today: date, product_ids: Collection[UUID]) -> dict[UUID, OnShelf]:
+    """What the store has of these products now; one statement."""
+    asked: dict[str, Any] = {"store_id": store_id, "today": today, "product_ids": list(product_ids)}
+    with connection.cursor() as cursor:
+        cursor.execute(SHELVES, asked)
+        return {row[0]: OnShelf(*row) for row in cursor.fetchall()}
 
 
 def offering(refusal: ProductSoldOut, *, store_id: UUID, today: date) -> ProductSoldOut:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from django.utils import timezone
@@ -21,7 +22,8 @@ from config.kernel.api.throttling import address_of
 from config.kernel.caller import Caller
 from config.kernel.errors import IdempotencyConflict, MalformedRequest, NotAllowed
 from config.kernel.ids import parse
-from stores.errors import StoreNotFound
+from stores.api.shown import PublicId
+from stores.errors import ProductSoldOut, StoreNotFound, SubstituteNotNeeded, SubstituteNotOffered
 from stores.models import Store
 from stores.permissions import Permission
 from stores.queries import store_at_counter
@@ -39,6 +41,7 @@ from vouchers.services.redemption_batch import MOST_AT_ONCE
 from vouchers.verdict import valid_until_of
 
 MOST_FEN = 10**11
+MOST_INSTEAD = 16
 BILL_HELP = "The undiscounted eligible amount; needed where a voucher is a discount or has a minimum spend."
 
 
@@ -60,10 +63,18 @@ class PrepareRequest(StrictSerializer):
         return attrs
 
 
+class InsteadBody(StrictSerializer):
+    product = PublicId("prd", help_text="prd_… of the package that has run out.")
+    substitute = PublicId("prd", help_text="prd_… that is handed over in its place.")
+
+
 class RedeemBody(StrictSerializer):
     codes = Codes(max_length=64, help_text=f"1 to {MOST_AT_ONCE}; a card's code once for each use.")
     bill_fen = serializers.IntegerField(
         required=False, allow_null=True, min_value=0, max_value=MOST_FEN, help_text=BILL_HELP
+    )
+    instead = serializers.ListField(
+        child=InsteadBody(), required=False, default=list, max_length=MOST_INSTEAD, help_text="What has run out here."
     )
 
 
@@ -73,6 +84,17 @@ class RefusalSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     message = serializers.CharField()
     details = serializers.DictField()
+
+
+class InsteadAnswer(serializers.Serializer[Any]):
+    product = serializers.CharField(help_text="prd_…")
+    name = serializers.CharField()
+
+
+class RunOutAnswer(serializers.Serializer[Any]):
+    product = serializers.CharField(help_text="prd_…")
+    name = serializers.CharField()
+    instead = InsteadAnswer(many=True, help_text="Best first.")
 
 
 class PreparedVoucher(serializers.Serializer[Any]):
@@ -99,6 +121,7 @@ class PreparedVoucher(serializers.Serializer[Any]):
     valid_until = serializers.DateTimeField(allow_null=True)
     is_usable = serializers.BooleanField()
     refusal = RefusalSerializer(allow_null=True)
+    run_out = RunOutAnswer(many=True, help_text="What of the package the store has too little of, and offers instead.")
 
 
 class PrepareAnswer(serializers.Serializer[Any]):
@@ -257,6 +280,9 @@ class StoreRedemptions(APIView):
                 errors.MinSpendNotReached,
                 errors.TooManyOfOneDeal,
                 errors.VouchersDoNotCombine,
+                ProductSoldOut,
+                SubstituteNotNeeded,
+                SubstituteNotOffered,
                 IdempotencyConflict,
             ),
         },
@@ -271,6 +297,8 @@ class StoreRedemptions(APIView):
         address = address_of(request)
         misses.require_room(clerk_id=caller_id(by), address=address)
         wanted = RedeemRequest(parse(Store.PREFIX, store), by, tuple(asked["codes"]), asked.get("bill_fen"), key)
+        pairs = tuple((one["product"], one["substitute"]) for one in asked["instead"])
+        wanted = replace(wanted, instead=pairs)
         with _missing(by, address):
             done = issuer_redemption.redeem_wherever(wanted, at=at)
         if isinstance(done, RequestState) and not done.is_decided:
@@ -377,4 +405,12 @@ def _shown(prepared: Prepared, bill_fen: int | None, language: str) -> dict[str,
         "valid_until": valid_until_of(voucher, terms) if voucher and terms else None,
         "is_usable": refusal is None,
         "refusal": told,
+        "run_out": [
+            {
+                "product": one.product.public_id,
+                "name": one.product.name,
+                "instead": [{"product": other.public_id, "name": other.name} for other in one.instead],
+            }
+            for one in prepared.run_out
+        ],
     }

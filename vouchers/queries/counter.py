@@ -1,8 +1,9 @@
 """What a clerk sees before she redeems."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -11,10 +12,12 @@ from config.kernel.errors import DomainError
 from config.kernel.pipeline import pipelined
 from stores.permissions import Role
 from stores.queries import ClerkStore
+from stores.queries.substitutes import OnShelf, Substitute, offered, shelves
 from vouchers import errors, qr
 from vouchers.codes import is_well_formed, normalise
 from vouchers.models import Redemption, Voucher
 from vouchers.queries.facts import Story, facts_of, send_facts
+from vouchers.queries.plannable import certain_products
 from vouchers.queries.refusals import explained, with_nearest
 from vouchers.verdict import Terms, refusal_of
 
@@ -22,9 +25,17 @@ MOST_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
+class RunOut:
+    """A product of a package that the store has too little of, and what it offers instead."""
+
+    product: OnShelf
+    instead: tuple[Substitute, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """
-    One voucher at this store, now: ``refusal`` is None where it is usable.
+    One voucher at this store, now: ``refusal`` is None where it is usable, ``run_out`` what of it is not there.
 
     ``code`` is as it was typed where no voucher carries it. A voucher that only lacks the bill is usable.
     """
@@ -34,6 +45,7 @@ class Prepared:
     terms: Terms | None
     refusal: DomainError | None
     pays_difference: bool = False
+    run_out: tuple[RunOut, ...] = ()
 
 
 def prepare(*, store: ClerkStore, codes: Sequence[str], bill_fen: int | None, at: datetime) -> list[Prepared]:
@@ -118,4 +130,22 @@ def judged(
             with_nearest(refusal, of_voucher, latitude=store.latitude, longitude=store.longitude, at=at)
         more = of_voucher is not None and store.is_dearer and of_voucher.asks_the_difference
         prepared.append(Prepared(code, voucher, of_voucher, refusal, pays_difference=more))
-    return prepared
+    return _with_run_out(prepared, store)
+
+
+def _with_run_out(prepared: list[Prepared], store: ClerkStore) -> list[Prepared]:
+    """With what of each usable package has run out; one statement where there is a package, one for what has."""
+    wanted = [certain_products(one.terms) if one.terms and one.refusal is None else {} for one in prepared]
+    if not any(wanted):
+        return prepared
+    here, today = store.store_id, store.business_date
+    found = shelves(store_id=here, today=today, product_ids={product for counts in wanted for product in counts})
+    offers: dict[UUID, tuple[Substitute, ...]] = {}
+    shown = []
+    for one, counts in zip(prepared, wanted, strict=True):
+        missing = [found[product] for product, count in counts.items() if not found[product].has(count)]
+        for product in missing:
+            if product.product_id not in offers:
+                offers[product.product_id] = tuple(offered(store_id=here, today=today, product_id=product.product_id))
+        shown.append(replace(one, run_out=tuple(RunOut(product, offers[product.product_id]) for product in missing)))
+    return shown

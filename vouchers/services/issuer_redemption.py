@@ -97,6 +97,8 @@ def redeem_elsewhere(request: RedeemRequest, miss: errors.VoucherNotFound, *, at
     Raises:
         DomainError: whatever ``redeem`` raises.
     """
+    if request.instead:
+        raise miss  # what another platform sold is handed over as it says
     if not IssuerAccount.objects.filter(brand__stores=request.store_id).exists():
         raise miss
     try:

@@ -26,6 +26,7 @@ from vouchers.queries.facts import facts_of, send_facts
 from vouchers.queries.refusals import with_nearest
 from vouchers.services import voucher_locks
 from vouchers.services.actors import Actor, actor_of
+from vouchers.services.instead import NOTHING, Pairs, replacing
 from vouchers.services.redemption_batch import (
     MOST_AT_ONCE,
     MOST_OF_HERS,
@@ -49,6 +50,8 @@ class RedeemRequest:
     codes: tuple[str, ...]
     bill_fen: int | None
     request_id: UUID
+    instead: Pairs = ()
+    """Of a package's products those that have run out, each with what is handed over in its place."""
 
 
 def redeem(
@@ -71,7 +74,8 @@ def redeem(
         VoucherNotUsableNow: not on this day or at this hour.
         BillAmountRequired, MinSpendNotReached: no ``bill_fen`` where one is needed, or too little.
         TooManyOfOneDeal, VouchersDoNotCombine: fine one by one, not in one order.
-        ProductSoldOut: a package's drink has run out, and its brand hands over only what is there.
+        ProductSoldOut: a package's drink has run out, and its brand hands over only what is there; says what instead.
+        SubstituteNotNeeded, SubstituteNotOffered: what it asks to be handed over instead is not offered now.
         IdempotencyConflict: ``request_id`` came before with other codes or another bill.
     """
     return redeem_one(RedeemRequest(store.id, operator.id, tuple(codes), bill_fen, request_id), at=at)
@@ -218,6 +222,8 @@ def _asked(
     vouchers: Mapping[tuple[UUID, str], Voucher],
 ) -> Asked:
     named = tuple(vouchers.get((store.brand_id, code)) for code in codes) if store else ()
-    content = content_hash(codes=sorted(codes), bill_fen=request.bill_fen)
+    pairs = sorted([str(one), str(other)] for one, other in request.instead)
+    content = content_hash(codes=sorted(codes), bill_fen=request.bill_fen, **({"instead": pairs} if pairs else {}))
     key, source = (request.store_id, request.request_id), RedemptionRequest.Source.COUNTER
-    return Asked(key, source, actor_of(request.who), store, named, codes, request.bill_fen, content)
+    replaced = replacing(store, request.instead) if store else NOTHING
+    return Asked(key, source, actor_of(request.who), store, named, codes, request.bill_fen, content, replaced)

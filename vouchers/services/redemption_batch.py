@@ -15,16 +15,19 @@ from config.kernel.pipeline import as_jsonb, pipelined
 from config.kernel.trail import Act, Message, send_trail
 from stores.models import Store
 from stores.queries import StoreNow
+from stores.queries.substitutes import offering
 from stores.services.handing_over import Shelf, short_of
 from stores.services.stock import sold_out
+from stores.services.substitutes import Instead
 from vouchers import errors
 from vouchers.models import Redemption, RedemptionRequest, Voucher
 from vouchers.queries.answers import Redeemed, redeemed_use
 from vouchers.queries.facts import Facts, LastUse, RequestKey, Story
 from vouchers.queries.plannable import certain_products
 from vouchers.queries.refusals import explained, explained_together
-from vouchers.services import counter_stock
+from vouchers.services import counter_stock, instead
 from vouchers.services.actors import Actor
+from vouchers.services.instead import NOTHING, Replacing
 from vouchers.services.redemption_rows import WRITE_REDEMPTIONS, announced, row_of
 from vouchers.verdict import Refusal, Terms, refusal_of, refusal_together, status_of
 
@@ -65,6 +68,7 @@ class Asked:
     codes: tuple[str, ...]
     bill_fen: int | None
     content_hash: bytes
+    replacing: Replacing = NOTHING
 
     @property
     def param(self) -> str:
@@ -110,6 +114,8 @@ class RedemptionBatch:
     wrong_stores: list[WrongStoreRefusal] = field(default_factory=list)
     _used: dict[UUID, Voucher] = field(default_factory=dict)
     _requests: list[dict[str, Any]] = field(default_factory=list)
+    _replaced: dict[UUID, Replacing] = field(default_factory=dict)
+    _chosen: list[tuple[Redemption, list[Instead], Actor]] = field(default_factory=list)
     _acts: list[Act] = field(default_factory=list)
     _told: defaultdict[UUID, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -147,7 +153,9 @@ class RedemptionBatch:
             assert voucher is not None, "no refusal, so there is a voucher"
             assert terms is not None, "no refusal, so there are terms"
             taken.append((voucher, terms, self._take(voucher)))
-        if self.left and (sold_out := self._sold_out(store, taken)):
+        if asked.replacing.pairs and (not_offered := asked.replacing.refusal(_wanted(taken))):
+            return not_offered
+        if self.left and (sold_out := self._sold_out(asked, store, taken)):
             return sold_out
         if together := refusal_together((voucher.id, terms) for voucher, terms, _ in taken):
             why, terms = together
@@ -172,12 +180,16 @@ class RedemptionBatch:
             self.wrong_stores.append(WrongStoreRefusal(refusal, terms, store))
         return refusal
 
-    def _sold_out(self, store: StoreNow, taken: Sequence[tuple[Voucher, Terms, int]]) -> DomainError | None:
+    def _sold_out(
+        self, asked: Asked, store: StoreNow, taken: Sequence[tuple[Voucher, Terms, int]]
+    ) -> DomainError | None:
         wanted: Counter[UUID] = Counter()
         for _, terms, _ in taken:
-            wanted.update(certain_products(terms))
+            wanted.update(asked.replacing.handed_over(terms))
         short = {one for one, count in wanted.items() if self.left.get((store.store_id, one), count) < count}
-        return sold_out(min(short)) if short else None
+        if not short:
+            return None
+        return offering(sold_out(min(short)), store_id=store.store_id, today=store.business_date)
 
     def _story(self, voucher: Voucher) -> Story:
         return self.facts.stories.setdefault(voucher.id, Story())
@@ -209,10 +221,13 @@ class RedemptionBatch:
         request_id = new_id()
         answered = []
         for voucher, terms, serial in taken:
-            for product_id, count in certain_products(terms).items() if self.left else ():
+            for product_id, count in asked.replacing.handed_over(terms).items() if self.left else ():
                 self.left[store.store_id, product_id] = self.left.get((store.store_id, product_id), count) - count
             redemption = self._redemption(request_id, voucher, serial, store)
             self.redemptions.append(redemption)
+            if asked.replacing.pairs:
+                self._replaced[redemption.id] = asked.replacing
+                self._chosen.append((redemption, asked.replacing.chosen(terms), asked.actor))
             self._used[voucher.id] = voucher
             self._story(voucher).last_use = LastUse(redemption.id, store.store_id, store.name, self.at)
             self._told[store.brand_id].append(announced(redemption, voucher))
@@ -239,7 +254,7 @@ class RedemptionBatch:
                 subject_id=request_id,
                 brand_id=store.brand_id,
                 subject_count=len(taken),
-                details={"store": store.public_id, **asked.actor.told},
+                details={"store": store.public_id, **asked.actor.told, **asked.replacing.told()},
             )
         )
         answer = Redeemed(request_id, store.store_id, asked.bill_fen, tuple(answered))
@@ -277,9 +292,21 @@ class RedemptionBatch:
             rows = as_jsonb([row_of(redemption) for redemption in self.redemptions])
             send(WRITE_REDEMPTIONS, {"redemptions": rows, "at": self.at, "until": until})
             send(USE_UP, {"vouchers": as_jsonb(counters)})
-            taking = counter_stock.send_taken(send, self.redemptions, self.facts.terms, at=self.at)
+            taking = counter_stock.send_taken(
+                send, self.redemptions, self.facts.terms, replaced=self._replaced, at=self.at
+            )
             send_trail(send, self._acts, messages, at=self.at)
         if stored.rowcount != len(self._requests):
             raise RequestTakenMeanwhile
         if taking is not None and (short := short_of(taking)):
             raise NotThatManyLeft(short)
+        for redemption, chosen, actor in self._chosen:
+            instead.note(redemption, chosen, actor, at=self.at)
+
+
+def _wanted(taken: Sequence[tuple[Voucher, Terms, int]]) -> Counter[UUID]:
+    """What the vouchers say is handed over."""
+    wanted: Counter[UUID] = Counter()
+    for _, terms, _ in taken:
+        wanted.update(certain_products(terms))
+    return wanted
