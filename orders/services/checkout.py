@@ -17,8 +17,7 @@ from orders.services import placing, quoting
 from orders.services.placing import Cause, Placed
 from orders.services.quoting import CartLine, Quote
 from vouchers.errors import VoucherNotFound
-from vouchers.queries.facts import Story
-from vouchers.queries.plannable import Owned, wallet_of
+from vouchers.queries.plannable import wallet_of
 from vouchers.services import voucher_locks
 
 Uses = Sequence[tuple[UUID, int]]
@@ -84,7 +83,7 @@ def place_order(
             pick_up_at=pick_up_at,
             cause=Cause(customer_id, request_id, content, provider),
             vouchers={voucher_id: one.voucher for voucher_id, one in owned.items()},
-            stories={voucher_id: _story(one) for voucher_id, one in owned.items()},
+            stories={voucher_id: one.story for voucher_id, one in owned.items()},
             at=at,
         )
 
@@ -103,11 +102,6 @@ def _lock(ids: set[UUID], customer_id: UUID, request_id: UUID) -> tuple[set[UUID
         looking = send(FIRST_ANSWER, {"customer_id": customer_id, "request_id": request_id})
     first = looking.fetchone()
     return {voucher.id for voucher in voucher_locks.vouchers_of(locking.fetchall())}, first[0] if first else None
-
-
-def _story(owned: Owned) -> Story:
-    """What of a voucher's uses is gone; its status had been ISSUED, so none of them is on its way back."""
-    return Story(gone=set(range(1, owned.voucher.uses_total + 1)) - set(owned.free))
 
 
 def _content(store_id: UUID, lines: Sequence[CartLine], uses: Uses, due_fen: int, pick_up_at: datetime | None) -> bytes:

@@ -22,6 +22,8 @@ from tests.vouchers import counters
 from tests.vouchers.counters import Counter
 from tests.vouchers.http import as_customer, as_staff, error_of, get, post
 from vouchers.models import Voucher
+from vouchers.services.expiry import expire_due
+from vouchers.services.reversal import reverse
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -218,6 +220,25 @@ def test_an_order_that_vouchers_pay_for_is_confirmed_at_once(shop: Shop) -> None
     placed = shop.order(shop.quote())
 
     assert (placed.order.status, placed.order.pickup_number, placed.payment) == ("confirmed", 100, None)
+
+
+def test_the_last_use_of_a_card_whose_others_expired_leaves_it_expired(shop: Shop) -> None:
+    card = shop.voucher("times_card", paid_fen=3_000)
+    over = card.valid_until
+    [use] = shop.counter.redeem(card.code, at=over - timedelta(minutes=1)).uses
+    assert expire_due(limit=10, at=over + timedelta(minutes=5)) == 1
+    reverse(
+        redemption_id=use.redemption_id,
+        operator=shop.counter.clerk,
+        request_id=uuid4(),
+        at=over + timedelta(minutes=30),
+    )
+    noon = over + timedelta(hours=12)
+
+    placed = shop.order(shop.quote(at=noon), at=noon)
+
+    card.refresh_from_db()
+    assert (placed.order.status, card.uses_left, card.status) == ("confirmed", 0, "expired")
 
 
 def test_a_repeat_finds_the_same_order_and_other_content_is_refused(shop: Shop) -> None:

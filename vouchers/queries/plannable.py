@@ -15,6 +15,7 @@ from stores.queries import Chosen, MenuGroup, StoreNow
 from vouchers import errors
 from vouchers.models import Deal, DealTerms, Voucher
 from vouchers.plan import model as plan
+from vouchers.queries.facts import Story
 from vouchers.queries.frozen_terms import terms
 from vouchers.verdict import ProductScope, Terms, refusal_of, valid_until_of
 
@@ -27,13 +28,18 @@ COLUMNS = (
     *("use_amounts_fen", "paid_fen", "valid_from", "valid_until", "status", "extensions"),
 )
 WALLET = f"""
-    SELECT {", ".join(f"v.{name}" for name in COLUMNS)}, (
-        SELECT array_agg(serial) FROM (
-            SELECT serial FROM vouchers_redemption WHERE voucher_id = v.id AND reversed_at IS NULL
-            UNION ALL SELECT serial FROM vouchers_useending WHERE voucher_id = v.id
-            UNION ALL SELECT serial FROM vouchers_hold WHERE voucher_id = v.id AND ended_at IS NULL
-        ) gone), coalesce(revised.number, 0)
+    SELECT {", ".join(f"v.{name}" for name in COLUMNS)},
+        gone.serials, gone.refunding_at, gone.any_expired, coalesce(revised.number, 0)
     FROM vouchers_voucher v LEFT JOIN vouchers_termsrevision revised ON revised.terms_id = v.terms_id
+    LEFT JOIN LATERAL (
+        SELECT array_agg(serial) AS serials, max(refunding_at) AS refunding_at, bool_or(is_expired) AS any_expired
+        FROM (
+            SELECT serial, NULL::timestamptz AS refunding_at, false AS is_expired FROM vouchers_redemption
+            WHERE voucher_id = v.id AND reversed_at IS NULL
+            UNION ALL SELECT serial, refunding_at, refunding_at IS NULL FROM vouchers_useending WHERE voucher_id = v.id
+            UNION ALL SELECT serial, NULL, false FROM vouchers_hold WHERE voucher_id = v.id AND ended_at IS NULL
+        ) of_voucher
+    ) gone ON true
     WHERE v.customer_id = %(customer_id)s AND v.brand_id = %(brand_id)s AND v.issuer = 'own' AND /* which */
     ORDER BY v.valid_until, v.id LIMIT %(most)s
 """  # noqa: S608 - constants
@@ -43,11 +49,12 @@ NAMED = "v.id = ANY(%(ids)s)"
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """A voucher of hers with its terms and the serials of its free uses."""
+    """A voucher of hers with its terms, the serials of its free uses, and what became of the others."""
 
     voucher: Voucher
     terms: Terms
     free: tuple[int, ...]
+    story: Story
 
 
 def wallet_of(customer_id: UUID, brand_id: UUID, *, ids: Collection[UUID] | None = None) -> dict[UUID, Owned]:
@@ -66,14 +73,12 @@ def wallet_of(customer_id: UUID, brand_id: UUID, *, ids: Collection[UUID] | None
         {voucher.terms_id for voucher in vouchers},
         revisions={voucher.terms_id: row[-1] for voucher, row in zip(vouchers, rows, strict=True) if row[-1]},
     )
-    return {
-        voucher.id: Owned(
-            voucher,
-            known[voucher.terms_id],
-            tuple(serial for serial in range(1, voucher.uses_total + 1) if serial not in (row[-2] or ())),
-        )
-        for voucher, row in zip(vouchers, rows, strict=True)
-    }
+    owned = {}
+    for voucher, (*_, gone, refunding_at, any_expired, _revision) in zip(vouchers, rows, strict=True):
+        story = Story(gone=set(gone or ()), refunding_at=refunding_at, any_expired=bool(any_expired))
+        free = tuple(serial for serial in range(1, voucher.uses_total + 1) if serial not in story.gone)
+        owned[voucher.id] = Owned(voucher, known[voucher.terms_id], free, story)
+    return owned
 
 
 def plan_vouchers(
