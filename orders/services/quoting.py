@@ -24,6 +24,7 @@ from stores.queries.substitutes import offering
 from vouchers.errors import VoucherNotFound
 from vouchers.models import Voucher
 from vouchers.plan import best_plan
+from vouchers.plan import model as plan
 from vouchers.plan.model import Plan
 from vouchers.queries.left_out import Said, in_words
 from vouchers.queries.plannable import Owned, plan_lines, plan_vouchers, wallet_of
@@ -128,14 +129,49 @@ def best(
         store=cart.store,
         at=at,
     )
-    found = best_plan(
-        lines=plan_lines(cart.lines), vouchers=vouchers, forced=_public(forced), excluded=_public(excluded)
-    )
-    uses = [(parse(Voucher.PREFIX, one.voucher_id), one.serial) for one in found.applied]
-    # Priced as checkout will: with these uses alone. A plan that is settled is the best of them, too.
-    alone = None if found.settled else exactly(cart, wallet, uses, at=at)
+    lines, named = plan_lines(cart.lines), _public(forced)
+    found = best_plan(lines=lines, vouchers=vouchers, forced=named, excluded=_public(excluded))
+    found = as_ordered(found, lines, vouchers, forced=named)
     said = in_words(found.left_out, wallet, store=cart.store, at=at)
-    return Quote(cart, found, alone.priced if alone else priced_order(cart, found), tuple(said))
+    return Quote(cart, found, priced_order(cart, found), tuple(said))
+
+
+def as_ordered(
+    found: Plan, lines: Sequence[plan.Line], vouchers: Sequence[plan.Voucher], *, forced: Collection[str] = ()
+) -> Plan:
+    """
+    The plan, or what of it ``exactly`` finds again with nothing but its own uses, so that it can be ordered.
+
+    A plan that is settled is the best of its own uses, too. Another may be beaten by a part of itself, which then
+    takes its place: each time there are fewer uses, so this ends.
+    """
+    while not found.settled:
+        of_plan = {(one.voucher_id, one.serial) for one in found.applied}
+        alone = best_plan(lines=lines, vouchers=_only(of_plan, vouchers), forced={name for name, _ in of_plan})
+        used = {(one.voucher_id, one.serial) for one in alone.applied}
+        objective = replace(alone.objective, forced_left_out=len({*forced} - {name for name, _ in used}))
+        found = replace(
+            found,
+            objective=objective,
+            applied=alone.applied,
+            lines=alone.lines,
+            left_out=found.left_out + alone.left_out,
+            optimal=found.bound_fen == objective.cost_fen,
+        )
+        if used == of_plan:
+            break
+    return found
+
+
+def _only(uses: Collection[tuple[str, int]], vouchers: Sequence[plan.Voucher]) -> list[plan.Voucher]:
+    serials: defaultdict[str, set[int]] = defaultdict(set)
+    for name, serial in uses:
+        serials[name].add(serial)
+    return [
+        replace(voucher, uses=tuple(use for use in voucher.uses if use.serial in serials[voucher.id]))
+        for voucher in vouchers
+        if voucher.id in serials
+    ]
 
 
 def exactly(cart: Cart, wallet: dict[UUID, Owned], uses: Collection[tuple[UUID, int]], *, at: datetime) -> Quote | None:

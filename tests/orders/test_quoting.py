@@ -1,5 +1,6 @@
 """quoting: why vouchers stay in the wallet, in words, and what each would take."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,12 +8,15 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from orders.services import quoting
 from orders.services.quoting import CartLine
 from stores.models import Store
 from tests import factories
 from tests.factories import NOW
 from tests.orders.test_checkout import Shop
 from tests.vouchers.http import as_customer, error_of, post
+from vouchers.plan import best_plan
+from vouchers.plan import model as plan
 from vouchers.queries.left_out import Said
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -148,3 +152,23 @@ def test_over_http_she_forces_keeps_or_uses_none(shop: Shop) -> None:
     [left] = post(address, {**her, "Accept-Language": "en"}, cart).json()["not_used"]
     assert left["voucher"] == cheap.public_id
     assert left["message"] == "Keeping it is the better deal: with it you would pay ¥0.00."
+
+
+def test_a_plan_that_a_part_of_it_beats_is_that_part_so_that_it_can_be_ordered() -> None:
+    cup = plan.Line("cup", "tea", "drinks", 1_900, 2)
+    card = plan.Voucher(
+        "card",
+        plan.Terms("t", "d", plan.Kind.TIMES_CARD, choices=(plan.Choice(1, (plan.Item(plan.Scope()),)),)),
+        (plan.Use(1, 100), plan.Use(2, 5_000)),
+        expires_at=NOW + timedelta(days=1),
+        is_prepaid=True,
+    )
+    cheap = replace(card, uses=(plan.Use(1, 0), plan.Use(2, 0)))
+    cut_short = replace(best_plan(lines=[cup], vouchers=[cheap]), settled=False, optimal=False)
+    assert len(cut_short.applied) == 2
+
+    found = quoting.as_ordered(cut_short, [cup], [card], forced=["card"])
+
+    assert [(use.voucher_id, use.serial) for use in found.applied] == [("card", 1)]
+    assert (found.objective.cost_fen, found.due_fen, found.objective.forced_left_out) == (2_000, 1_900, 0)
+    assert not found.settled
