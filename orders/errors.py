@@ -138,6 +138,12 @@ class StoreOrderNoLongerPayable(Conflict):
     en = "The time to pay is over; the vouchers are yours again. Order again."
 
 
+class VoucherNamedTwice(Invalid):
+    code = "voucher_named_twice"
+    zh = "同一张券的同一次使用写了两遍"
+    en = "One use of a voucher is named twice; name each use once."
+
+
 class CartTooLarge(Invalid):
     code = "cart_too_large"
     zh = "一单 1 到 {most_lines} 种商品，每种 1 到 {most_units} 份"
@@ -158,14 +164,14 @@ class StoreShut(Conflict):
 
 class OrderMovedOn(Conflict):
     code = "order_moved_on"
-    zh = "订单已经是“{status}”，不能这样操作"
-    en = "The order is {status} already; this cannot be done any more."
+    zh = "订单已有变化，不能这样操作，请看最新状态"
+    en = "The order has moved on, so this cannot be done any more. Look at it again."
 
 
 class OrderMayStillBeCancelled(Conflict):
     code = "order_may_still_be_cancelled"
-    zh = "顾客还可以取消，{from_} 起才能制作"
-    en = "The customer may still cancel; it can be made from {from_} on."
+    zh = "顾客还可以取消，{seconds} 秒后才能制作"
+    en = "The customer may still cancel; it can be made in {seconds} s."
 
 
 class RejectionTooLate(Conflict):

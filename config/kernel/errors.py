@@ -5,14 +5,19 @@ Every refusal a caller can meet is a class with a constant ``code``; programs br
 people read the message. Codes are unique over the whole project and never change their meaning.
 """
 
+import re
+from datetime import datetime
 from typing import Any, ClassVar
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d")
 
 
 class DomainError(Exception):
     """
     An expected refusal.
 
-    ``zh`` and ``en`` are the sentences on the screen; ``{name}`` in them is filled from ``details``.
+    ``zh`` and ``en`` are the sentences on the screen; ``{name}`` in them is filled from ``details``, where moments
+    are ISO 8601 in the zone of the place they speak of, where there is one.
     """
 
     kind: ClassVar[str] = ""
@@ -37,7 +42,15 @@ class DomainError(Exception):
     def message(self, language: str) -> str:
         """The sentence for a person, in ``zh`` or ``en``; ``details`` fill its blanks."""
         sentence = self.en if language == "en" else self.zh
-        return sentence.format(**self.details)
+        return sentence.format(**{name: _as_read(value) for name, value in self.details.items()})
+
+
+def _as_read(value: Any) -> Any:
+    """A moment as a clock on the wall shows it, in the zone that its detail names; anything else as it is."""
+    if not (isinstance(value, str) and MOMENT.fullmatch(value)):
+        return value
+    moment = datetime.fromisoformat(value)
+    return f"{moment:%Y-%m-%d %H:%M}" + ("" if moment.utcoffset() else " UTC")
 
 
 class NotFound(DomainError):

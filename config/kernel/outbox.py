@@ -21,6 +21,7 @@ TOPICS = {
     "terms.amended": "Published terms changed in the customers' favour; it counts for sold vouchers too.",
     "orders.confirmed": "An order at a store is paid and has its pick-up number.",
     "orders.moved": "An order at a store was accepted, is being made, is ready, or was collected or left.",
+    "orders.not_accepted": "Nobody at the store accepted an order in 10 minutes; after 20 it is rejected by itself.",
     "orders.undone": "An order at a store was cancelled or rejected; vouchers, stock and money go back.",
     "participation.asked": "Stores are asked whether they honour a deal.",
     "statements.month_closed": "A month's statements are frozen; what still comes for it is booked after it.",

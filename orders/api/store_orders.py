@@ -104,7 +104,9 @@ class StoreOrders(APIView):
         responses={
             200: PlacedAnswer,
             201: PlacedAnswer,
-            **errors_of(*CART_ERRORS, errors.PlanChanged, errors.ProviderNotFound, IdempotencyConflict),
+            **errors_of(
+                *CART_ERRORS, errors.PlanChanged, errors.VoucherNamedTwice, errors.ProviderNotFound, IdempotencyConflict
+            ),
         },
         auth=only("customerToken"),
         tags=["orders"],

@@ -76,8 +76,8 @@ class StoreOrder(PublicIdModel):
                 fields=["store", "business_date", "pickup_number"], name="pickup_number_is_one_orders_a_day"
             ),
             models.CheckConstraint(
-                condition=Q(pickup_number__isnull=True) | Q(pickup_number__range=(100, 9_999)),
-                name="pickup_number_has_three_or_four_digits",
+                condition=Q(pickup_number__isnull=True) | Q(pickup_number__gte=100),
+                name="pickup_number_has_three_digits_or_more",
             ),
             models.CheckConstraint(
                 condition=Q(total_fen=F("off_fen") + F("due_fen"), off_fen__gte=0, due_fen__gte=0),

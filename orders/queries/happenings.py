@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from config.kernel.money import yuan
-
-Language = Literal["zh", "en"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from django.db import transaction
 from config.kernel.errors import IdempotencyConflict
 from config.kernel.idempotency import content_hash
 from config.kernel.pipeline import pipelined
-from orders.errors import PlanChanged
+from orders.errors import PlanChanged, VoucherNamedTwice
 from orders.models import Payment, StoreOrder
 from orders.providers import registry
 from orders.services import placing, quoting
@@ -56,7 +56,8 @@ def place_order(
 
     Raises:
         DomainError: whatever ``quoting.priced_cart`` raises.
-        VoucherNotFound: a voucher is named twice for one use, or is not hers.
+        VoucherNotFound: a voucher is not hers.
+        VoucherNamedTwice: one use of a voucher is named twice.
         PlanChanged: another price, or a use that does not apply any more; carries the plan as it is now.
         ProductSoldOut, SlotNotOffered, SlotFull: somebody took the last cup, or the last of that quarter of an hour.
         ProviderNotFound: see there.
@@ -69,8 +70,10 @@ def place_order(
         vouchers, first_id = _lock(ids, customer_id, request_id)
         if first_id is not None:
             return _again(StoreOrder.objects.get(pk=first_id), content)
-        if len(vouchers) < len(ids) or len(set(uses)) < len(uses):
+        if len(vouchers) < len(ids):
             raise VoucherNotFound(param="uses")
+        if len(set(uses)) < len(uses):
+            raise VoucherNamedTwice(param="uses")
         cart = quoting.priced_cart(store_id=store_id, brand_id=brand_id, lines=lines, at=at)
         owned = wallet_of(customer_id, brand_id, ids=ids) if ids else {}
         exact = quoting.exactly(cart, owned, uses, at=at)

@@ -7,6 +7,7 @@ order is now. An act that is repeated finds what it did.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -228,7 +229,7 @@ def _made(order: StoreOrder, *, at: datetime) -> None:
 def _check_nobody_may_cancel(order: StoreOrder, *, at: datetime) -> None:
     assert order.confirmed_at is not None, "an accepted order was confirmed"
     if at < (from_ := order.confirmed_at + MAY_CANCEL):
-        raise OrderMayStillBeCancelled(from_=from_.isoformat())
+        raise OrderMayStillBeCancelled(seconds=ceil((from_ - at).total_seconds()), from_=from_.isoformat())
 
 
 def _lock(order_id: UUID, **whose: UUID) -> StoreOrder:

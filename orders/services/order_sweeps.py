@@ -25,6 +25,8 @@ REJECT_AFTER = timedelta(minutes=20)
 NOT_ACCEPTED = "not_accepted_in_time"
 STORE_CLOSED = "store_closed"
 NOT_MADE = "not_made_by_closing"
+OWN_REASONS = (NOT_ACCEPTED, STORE_CLOSED, NOT_MADE)
+"""Why an order was rejected by itself; any other reason is what a clerk said."""
 OPEN_PAYMENTS = ("created", "pending")
 
 
@@ -54,19 +56,25 @@ def look_after_unaccepted(*, limit: int, at: datetime) -> int:
     """
     Alarm about orders that nobody accepted in 10 minutes, reject them after 20; says how many were rejected.
 
-    Claimed by state with SKIP LOCKED; each is alarmed once.
+    Claimed by state with SKIP LOCKED; each is alarmed once, in its brand's trail and to whoever follows
+    ``orders.not_accepted``. The store's own board rings much earlier.
     """
     waiting = Q(status=Status.CONFIRMED)
     with transaction.atomic(durable=True):
         late = Q(waiting, confirmed_at__lte=at - ALARM_AFTER, alarmed_at__isnull=True)
         orders = order_locks.claim(late, oldest="confirmed_at", limit=limit)
-        if orders:
-            StoreOrder.objects.filter(id__in=[order.id for order in orders]).update(alarmed_at=at)
+        StoreOrder.objects.filter(id__in=[order.id for order in orders]).update(alarmed_at=at)
+        for brand_id in {order.brand_id for order in orders}:
+            late_here = [order for order in orders if order.brand_id == brand_id]
             alarms.raise_alarm(
                 reason="order_not_accepted",
                 subject_kind="store_order",
-                references=[order.public_id for order in orders],
+                references=[order.public_id for order in late_here],
+                brand_id=brand_id,
                 at=at,
+            )
+            outbox.announce(
+                brand_id=brand_id, topic="orders.not_accepted", items=[told(order) for order in late_here], at=at
             )
     overdue = Q(waiting, confirmed_at__lte=at - REJECT_AFTER)
     return _reject(overdue, NOT_ACCEPTED, oldest="confirmed_at", limit=limit, at=at)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from orders.errors import OrderingPaused, PastCutOff, SlotNotOffered, StoreAbsent, StoreShut
 from stores import pick_up
@@ -97,9 +98,9 @@ def check(store: StoreNow, *, at: datetime) -> None:
     ordering = store.ordering
     end = pick_up.last_orders_end(hours=store.hours, zone=store.zone, at=at, ordering=ordering)
     if end is not None and at >= end:
-        raise PastCutOff(since=end.isoformat())
+        raise PastCutOff(since=end.astimezone(ZoneInfo(store.zone)).isoformat())
     if ordering.paused_until is not None and ordering.is_paused(at):
-        raise OrderingPaused(until=ordering.paused_until.isoformat())
+        raise OrderingPaused(until=ordering.paused_until.astimezone(ZoneInfo(store.zone)).isoformat())
     if ordering.is_absent(at):
         raise StoreAbsent
 

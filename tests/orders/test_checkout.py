@@ -290,7 +290,7 @@ def test_a_forged_plan_is_not_had(shop: Shop) -> None:
     forged: list[tuple[dict[str, Any], str]] = [
         ({"due_fen": 0}, "plan_changed"),
         ({"uses": [(theirs.id, 1)]}, "voucher_not_found"),
-        ({"uses": [(mine.id, 1), (mine.id, 1)]}, "voucher_not_found"),
+        ({"uses": [(mine.id, 1), (mine.id, 1)]}, "voucher_named_twice"),
         ({"uses": [(mine.id, 2)]}, "plan_changed"),
         ({"uses": [(uuid4(), 1)]}, "voucher_not_found"),
         ({"provider": "nobody"}, "provider_not_found"),
@@ -416,6 +416,7 @@ PLAN: dict[str, Any] = {"uses": [], "due_fen": 1_900}
         ({"lines": "one", "uses": [{"voucher": "vch_" + "0" * 32, "serial": 1}] * 101}, 422, "malformed_request"),
         ({"lines": "one", "provider": "nobody"}, 422, "malformed_request"),
         ({"lines": "one", "pick_up_at": "noon"}, 422, "malformed_request"),
+        ({"lines": "one", "pick_up_at": "2026-06-01T12:00:00"}, 422, "malformed_request"),
         ({"lines": "one", "pick_up_at": "2026-06-01T04:00:00Z"}, 422, "slot_not_offered"),
         ({"lines": "one", "pick_up_at": "9999-12-31T23:59:59Z"}, 422, "slot_not_offered"),
         ({"lines": "one", "discount_fen": 1_900}, 422, "unknown_parameter"),

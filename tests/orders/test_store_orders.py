@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from config.kernel.errors import DomainError
 from config.kernel.models import AuditEntry, OutboxMessage
 from orders.errors import OrderMayStillBeCancelled, OrderMovedOn, RejectionTooLate, StoreOrderNotFound
-from orders.models import LedgerTransfer, Payment, StoreOrder, StoreOrderLine
+from orders.models import LedgerTransfer, Payment, PickupCounter, StoreOrder, StoreOrderLine
 from orders.services import notices, order_moves, order_sweeps, refund_sending
 from orders.services.placing import Placed
 from stores.errors import ProductSoldOut
@@ -504,6 +504,13 @@ def test_an_order_is_its_stores_and_its_customers(counter: Counter) -> None:
         order_moves.cancel(order_id=order.id, customer_id=uuid4(), at=NOW)
 
 
+def test_pick_up_numbers_go_on_past_four_digits(counter: Counter) -> None:
+    first = confirmed(counter)
+    PickupCounter.objects.filter(store=counter.store).update(last=9_999)
+
+    assert (first.pickup_number, confirmed(counter).pickup_number) == (100, 10_000)
+
+
 # --- by themselves ----------------------------------------------------------------------------------
 
 
@@ -512,7 +519,9 @@ def test_an_order_nobody_accepts_is_alarmed_once_and_then_rejected(counter: Coun
 
     for minutes in (9, 10, 11, 19):
         assert order_sweeps.look_after_unaccepted(limit=9, at=NOW + minutes * MINUTE) == 0
-        assert AuditEntry.objects.filter(act="alarm.order_not_accepted").count() == (minutes >= 10)
+        alarms = AuditEntry.objects.filter(act="alarm.order_not_accepted", brand_id=counter.brand.pk)
+        assert alarms.count() == (minutes >= 10)
+        assert OutboxMessage.objects.filter(topic="orders.not_accepted").count() == (minutes >= 10)
     assert order_sweeps.look_after_unaccepted(limit=9, at=NOW + 20 * MINUTE) == 1
 
     assert status_of(order) == "rejected"

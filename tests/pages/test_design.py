@@ -91,7 +91,7 @@ def test_the_glossary_says_what_the_pages_say() -> None:
     assert [(zh, en) for zh, en, _ in rows] == [words.known()[key] for *_, key in rows]
 
 
-COMPOSED = ("board.status.", "board.reason.", "tour.step", "practice.", "voucher.", "way.")
+COMPOSED = ("board.status.", "order.reason.", "board.reason.", "tour.step", "practice.", "voucher.", "way.")
 """Families whose last part is a value, put together where they are said."""
 
 

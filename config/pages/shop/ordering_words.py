@@ -136,6 +136,12 @@ WORDS: Catalogue = {
     "order.lapsed": ("没有付款，已经放回", "Not paid in time"),
     "order.cancelled": ("已取消", "Cancelled"),
     "order.cancelled.told": ("已取消，券和钱都退回", "Cancelled. Vouchers and money come back."),
+    "order.reason.not_accepted_in_time": (
+        "门店 20 分钟没有接单，订单已自动取消。",
+        "Nobody at the store took the order in 20 minutes.",
+    ),
+    "order.reason.store_closed": ("这家门店已停业。", "This store has closed."),
+    "order.reason.not_made_by_closing": ("打烊前没有做完，订单已自动取消。", "It was not made before closing."),
     "order.rejected": ("门店没有接单", "The store could not make it"),
     "order.back.vouchers": (
         "{n} 张券已退回券包。",

@@ -10,13 +10,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from config.kernel.errors import DomainError
 from config.kernel.ids import parse
-from config.pages.design.words import say
+from config.pages.design.words import Language, say
 from config.pages.shop.frame import Visit, for_customers
 from config.pages.shop.places import Shown, shown, way_to
 from orders.errors import StoreOrderNotFound
 from orders.models import AppliedVoucher, Payment, StoreOrder
 from orders.services import order_moves
 from orders.services.order_moves import CANCELLABLE
+from orders.services.order_sweeps import OWN_REASONS
 from stores.models import Store
 from stores.pick_up import SLOT
 
@@ -63,6 +64,7 @@ def order(visit: Visit, order: str) -> HttpResponse:
         "is_unpaid": found.status == Status.PLACED and not is_waiting,
         "is_ready": found.status == Status.READY,
         "ended_badly": found.status in ENDED_BADLY,
+        "why": _why(found, visit.language),
         "can_cancel": found.status in CANCELLABLE,
         "ready_about": _clock(found, found.expected_at),
         "pick_up": f"{_clock(found, found.pick_up_at)}–{_clock(found, found.pick_up_at + SLOT)}"
@@ -73,6 +75,11 @@ def order(visit: Visit, order: str) -> HttpResponse:
         "asks_again": f"{visit.request.path}{'?paid' if is_paying else ''}",
     }
     return visit.page("order.html", context)
+
+
+def _why(order: StoreOrder, language: Language) -> str:
+    """What the store said, or a sentence for what happened by itself."""
+    return say(f"order.reason.{order.reason}", language) if order.reason in OWN_REASONS else order.reason
 
 
 @require_POST
