@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.kernel.api.request_ids.RequestIdMiddleware",
+    "config.pages.design.compressing.CompressedPages",
     "config.kernel.content_security.ContentSecurityPolicy",
     "config.kernel.api.throttling.RateLimitHeaders",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -21,6 +21,7 @@ from tests.bench import (
     kill,
     memory,
     ordering,
+    paging,
     pipeline,
     plan,
     reconciling,
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], tuple[str, ...]]] = 
     "memory": (memory.memory, ("web_mb",)),
     "kill": (kill.kill, ("kill_switch_ms",)),
     "plan": (plan.plan, plan.FIGURES),
+    "pages": (paging.pages, paging.FIGURES),
 }
 
 

@@ -122,6 +122,16 @@ def test_a_code_is_read_digit_by_digit() -> None:
     assert "4826 0917 3354" in ui.code("482609173354")
 
 
+def test_pages_go_compressed_over_the_wire_and_the_apis_answers_as_they_are() -> None:
+    phone = Client(headers={"Accept-Encoding": "gzip"})
+
+    page = phone.get("/console/offline/")
+
+    assert page["Content-Encoding"] == "gzip"
+    assert "网络断了" in gzip.decompress(page.content).decode()
+    assert "Content-Encoding" not in phone.get("/console/manifest.webmanifest")
+
+
 def test_the_styleguide_is_for_debugging() -> None:
     assert Client().get("/styleguide/").status_code == 404
 

@@ -224,6 +224,7 @@ document.addEventListener("submit", (event) => {
 }, true);
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-located]")) delete form.dataset.located;
+  for (const form of document.querySelectorAll("form[data-buying]")) delete form.dataset.buying;
 });
 
 // --- titles and icons follow what a page has learned ------------------------------------------------------------
