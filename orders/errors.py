@@ -446,3 +446,42 @@ class ResultFileRefused(ListRefused):
     code = "result_file_refused"
     zh = "有 {count} 处错误，没有更新任何付款；请按行号修改后重试"
     en = "{count} problems; no payout was changed. Mend the lines named and send the file again."
+
+
+# --- invoices --------------------------------------------------------------------------------------
+
+
+class InvoiceNotFound(NotFound):
+    code = "invoice_not_found"
+    zh = "没有这张发票"
+    en = "There is no such invoice, or it is not yours."
+
+
+class InvoicedWithItsOrder(Conflict):
+    code = "invoiced_with_its_order"
+    zh = "这次使用属于订单 {order}，请按订单开票"
+    en = "This use is part of order {order}, which is invoiced as a whole."
+
+
+class NotInvoiceableYet(Conflict):
+    code = "not_invoiceable_yet"
+    zh = "还可能撤销，结算后才能开票"
+    en = "It can still be undone or is not paid in full. It can be invoiced once it has settled."
+
+
+class NothingToInvoice(Conflict):
+    code = "nothing_to_invoice"
+    zh = "没有实际支付的金额，不能开票"
+    en = "Nothing that was really paid is left to invoice."
+
+
+class AlreadyInvoiced(Conflict):
+    code = "already_invoiced"
+    zh = "已经开过发票 {invoice}"
+    en = "It has been invoiced already: {invoice}."
+
+
+class SellerHasNoTaxNumber(Conflict):
+    code = "seller_has_no_tax_number"
+    zh = "门店的税务信息还没有登记，暂时不能开票"
+    en = "Whoever sold it has no tax number on file yet, so nothing can be invoiced."

@@ -86,6 +86,12 @@ class SlugTaken(Conflict):
     en = "Another brand has the slug {slug}."
 
 
+class TaxNumberInvalid(Invalid):
+    code = "tax_number_invalid"
+    zh = "统一社会信用代码应为 18 位，请核对"
+    en = "A unified social credit code has 18 characters, of which the last checks the others."
+
+
 class CodeTaken(Conflict):
     code = "code_taken"
     zh = "编码 {value} 已被使用"

@@ -13,6 +13,7 @@ from orders.api.bills import (
     OneBill,
 )
 from orders.api.cases import ApproveCase, Cases, DeclineCase, OneCase
+from orders.api.invoices import InvoiceAmount, Invoices, InvoicesFile, OneInvoice
 from orders.api.order_board import AcceptOrder, CollectOrder, MakeOrder, OrderBoard, ReadyOrder, RejectOrder
 from orders.api.payments import PaymentAttempts, PaymentNotices
 from orders.api.payouts import Batches, BatchFile, BatchPayouts, BatchResults, EntityBankAccount
@@ -55,6 +56,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("statement-exports", StatementExports.as_view()),
     path("statement-exports/<str:export>", OneStatementExport.as_view()),
     path("statement-exports/<str:export>/file", StatementExportFile.as_view()),
+    path("invoices", Invoices.as_view()),
+    path("invoices.csv", InvoicesFile.as_view()),
+    path("invoices/amount", InvoiceAmount.as_view()),
+    path("invoices/<str:invoice>", OneInvoice.as_view()),
     path("refunds/<str:refund>/retry", RetryRefund.as_view()),
     path("redemptions/<str:redemption>/surcharges", AskSurcharge.as_view()),
     path("statements", statements.StatementDays.as_view()),

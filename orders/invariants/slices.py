@@ -20,6 +20,7 @@ TABLES = {
     "refund_requests": "orders_refundrequest",
     "transfers": "orders_ledgertransfer",
     "payouts": "orders_payout",
+    "invoices": "orders_invoice",
     "allowances": "vouchers_customerallowance",
     "vouchers": "vouchers_voucher",
     "redemptions": "vouchers_redemption",
@@ -89,6 +90,8 @@ NARROWED = {
     "refund_requests": "SELECT whole.* FROM slice_vouchers JOIN orders_refundrequest whole"
     " ON whole.voucher_id = slice_vouchers.id",
     "payouts": "SELECT whole.* FROM slice_payouts JOIN orders_payout whole USING (id)",
+    # A customer asks for one whenever she likes; their lines are looked at with what settled.
+    "invoices": "SELECT whole.* FROM orders_invoice whole WHERE false",
     "transfers": "SELECT whole.* FROM slice_sources JOIN orders_ledgertransfer whole"
     " ON whole.source_id = slice_sources.id",
     "allowances": "SELECT whole.* FROM slice_allowances JOIN vouchers_customerallowance whole"

@@ -1,5 +1,6 @@
 from orders.models.after_sale import AfterSaleCase
 from orders.models.exports import ExportPiece, StatementExport
+from orders.models.invoices import Invoice, InvoiceLine
 from orders.models.ledger import Account, LedgerTransfer
 from orders.models.payments import Payment, PaymentNotice, Refund, RefundRequest
 from orders.models.payouts import BankAccount, Payout, PayoutBatch
@@ -20,6 +21,8 @@ __all__ = [
     "ClosedStatement",
     "DayClose",
     "ExportPiece",
+    "Invoice",
+    "InvoiceLine",
     "LedgerTransfer",
     "Payment",
     "PaymentNotice",

@@ -13,7 +13,7 @@ from config.kernel.jobs import nudge_after_commit
 from orders.errors import AfterUseTooMuch, NothingPaidHere, UseNotSettled
 from orders.models import LedgerTransfer, Refund, Settlement
 from orders.queries import paid_by
-from orders.services import ledger, settlement_lines, settling
+from orders.services import invoicing, ledger, settlement_lines, settling
 from orders.services.ledger import Posting
 from orders.services.settlement_lines import Line
 from stores.business_days import business_date
@@ -40,7 +40,8 @@ def give_back(
 
     Inside the transaction of the act that decides it. Safe to retry: the same ``request_id`` finds the first answer.
     The use's line stays as it is: what is taken back is a line of its own, of today, for the entity that made the
-    drink. A use that is due and not settled yet is settled first, under the same lock that the worker skips.
+    drink. A use that is due and not settled yet is settled first, under the same lock that the worker skips. What was
+    invoiced of it is corrected by a red invoice.
 
     Raises:
         RedemptionNotFound: no such redemption in this brand.
@@ -79,6 +80,7 @@ def give_back(
     taken = take_back(_division(line), _rule(line), before_fen=before_fen, refund_fen=amount_fen, fault=at_fault)
     settlement_lines.book([_correction(line, refund, taken, fault, request_id, at=at)], at=at)
     ledger.post([Posting(LedgerTransfer.Kind.AFTER_USE_REFUND, brand_id, amount_fen, "refund", refund.pk)], at=at)
+    invoicing.credit(redemption_id=redemption_id, refund_id=refund.pk, amount_fen=amount_fen, at=at)
     nudge_after_commit("orders.send_refunds", queue="outside")
     return refund
 

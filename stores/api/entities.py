@@ -24,6 +24,7 @@ from stores.errors import (
     EarlierDaysStand,
     EntityNotFound,
     StoreNotFound,
+    TaxNumberInvalid,
 )
 from stores.models import SettlementEntity, StoreEntity
 from stores.permissions import Permission
@@ -35,7 +36,7 @@ class EntityAnswer(serializers.ModelSerializer[SettlementEntity]):
 
     class Meta:
         model = SettlementEntity
-        fields = ("id", "code", "name", "kind", "tax_number", "joins_by_contract", "created_at")
+        fields = ("id", "code", "name", "kind", "tax_name", "tax_number", "joins_by_contract", "created_at")
 
 
 class EntitiesQuery(PageQuery):
@@ -47,11 +48,15 @@ class NewEntity(StrictSerializer):
     code = serializers.CharField(max_length=32)
     name = serializers.CharField(max_length=128)
     kind = serializers.ChoiceField(choices=SettlementEntity.Kind.choices)
-    tax_number = serializers.CharField(max_length=32, default="", allow_blank=True)
+    tax_name = serializers.CharField(max_length=128, default="", allow_blank=True, help_text="On its invoices.")
+    tax_number = serializers.CharField(
+        max_length=32, default="", allow_blank=True, help_text="Its unified social credit code."
+    )
 
 
 class EntityEdit(StrictSerializer):
     name = serializers.CharField(max_length=128, required=False)
+    tax_name = serializers.CharField(max_length=128, required=False, allow_blank=True)
     tax_number = serializers.CharField(max_length=32, required=False, allow_blank=True)
     joins_by_contract = serializers.BooleanField(
         required=False, help_text="Its stores take part in every deal they are asked about."
@@ -99,7 +104,7 @@ class Entities(APIView):
         responses={
             201: EntityAnswer,
             200: EntityAnswer,
-            **errors_of(BrandNotFound, BrandRequired, CodeTaken, NotAllowed),
+            **errors_of(BrandNotFound, BrandRequired, CodeTaken, NotAllowed, TaxNumberInvalid),
         },
         tags=["entities"],
     )
@@ -116,9 +121,9 @@ class Entities(APIView):
 class OneEntity(APIView):
     @extend_schema(
         operation_id="edit_entity",
-        summary="Rename an entity, correct its tax number, or say whether its contract makes it take part",
+        summary="Rename an entity, correct its tax name or number, or say whether its contract makes it take part",
         request=EntityEdit,
-        responses={200: EntityAnswer, **errors_of(EntityNotFound, NotAllowed)},
+        responses={200: EntityAnswer, **errors_of(EntityNotFound, NotAllowed, TaxNumberInvalid)},
         tags=["entities"],
     )
     def patch(self, request: Request, entity: str) -> Response:

@@ -72,7 +72,8 @@ class SettlementEntity(PublicIdModel):
     """
     Who is paid for what a store redeems: the company itself or a franchisee.
 
-    ``joins_by_contract``: its stores take part in every deal they are asked about, as the company's own do.
+    ``tax_name`` is what stands on its invoices, where that is another than its name. ``joins_by_contract``: its stores
+    take part in every deal they are asked about, as the company's own do.
     """
 
     PREFIX: ClassVar[str] = "ent"
@@ -85,6 +86,7 @@ class SettlementEntity(PublicIdModel):
     code = models.CharField(max_length=32)
     name = models.CharField(max_length=128)
     kind = models.CharField(max_length=16, choices=Kind)
+    tax_name = models.CharField(max_length=128, blank=True, db_default="")
     tax_number = models.CharField(max_length=32, blank=True)
     joins_by_contract = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField()

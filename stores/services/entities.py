@@ -8,8 +8,9 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from config.kernel.caller import Caller
+from config.kernel.tax_numbers import is_credit_code
 from stores.business_days import business_date
-from stores.errors import CodeTaken, EarlierDaysStand, EntityNotFound, StoreNotFound
+from stores.errors import CodeTaken, EarlierDaysStand, EntityNotFound, StoreNotFound, TaxNumberInvalid
 from stores.models import SettlementEntity, Store, StoreEntity
 from stores.queries import entity_on
 from stores.services import brands, trail
@@ -20,6 +21,7 @@ class EntityChanges(TypedDict, total=False):
     """The kind stays: a company that becomes a franchisee is another party to the books."""
 
     name: str
+    tax_name: str
     tax_number: str
     joins_by_contract: bool
 
@@ -31,6 +33,7 @@ def add(
     name: str,
     kind: SettlementEntity.Kind,
     tax_number: str,
+    tax_name: str = "",
     by: Caller,
     at: datetime,
 ) -> Made[SettlementEntity]:
@@ -39,8 +42,10 @@ def add(
 
     Raises:
         CodeTaken: the code is another entity's.
+        TaxNumberInvalid: it is none.
     """
-    content = {"name": name, "kind": kind.value, "tax_number": tax_number}
+    require_tax_number(tax_number)
+    content = {"name": name, "kind": kind.value, "tax_number": tax_number, "tax_name": tax_name}
     with transaction.atomic(durable=True):
         brands.lock(brand_id)
         if found := SettlementEntity.objects.filter(brand_id=brand_id, code=code).first():
@@ -54,11 +59,13 @@ def add(
 
 def edit(*, brand_id: UUID, entity_id: UUID, changes: EntityChanges, by: Caller, at: datetime) -> SettlementEntity:
     """
-    Rename an entity, correct its tax number, or say whether its stores take part by contract.
+    Rename an entity, correct its tax name or number, or say whether its stores take part by contract.
 
     Raises:
         EntityNotFound: no such entity in this brand.
+        TaxNumberInvalid: it is none.
     """
+    require_tax_number(changes.get("tax_number", ""))
     with transaction.atomic(durable=True):
         entity = SettlementEntity.objects.select_for_update().filter(brand_id=brand_id, id=entity_id).first()
         if entity is None:
@@ -66,6 +73,17 @@ def edit(*, brand_id: UUID, entity_id: UUID, changes: EntityChanges, by: Caller,
         if told := trail.change(entity, dict(changes)):
             trail.leave("entity.edited", entity, brand_id=brand_id, by=by, at=at, details=told)
         return entity
+
+
+def require_tax_number(text: str) -> None:
+    """
+    None yet, or a unified social credit code.
+
+    Raises:
+        TaxNumberInvalid: neither.
+    """
+    if text and not is_credit_code(text):
+        raise TaxNumberInvalid(param="tax_number")
 
 
 def hand_over(

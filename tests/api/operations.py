@@ -416,6 +416,12 @@ OPERATIONS: dict[str, Operation] = {
     "refund_voucher": customers(),
     "list_refunds": of(P.SERVE_CUSTOMERS),
     "get_voucher_timeline": customers(),
+    "get_invoice_amount": customers(),
+    "list_invoices": customers(),
+    "get_invoice": customers(),
+    "ask_invoice": customers(
+        lambda side, store: {"redemption": side.redemption.public_id, "title_kind": "personal", "title": "陈某"}
+    ),
     "retry_refund": of(P.SERVE_CUSTOMERS),
     "open_case": of(
         P.SERVE_CUSTOMERS,
@@ -452,6 +458,7 @@ OPERATIONS: dict[str, Operation] = {
     "take_payout_results": of(P.PAY_OUT, lambda side, store: "付款编号,结果\n", **CSV),
     # statements
     "get_statement_lines_file": of(P.VIEW_BOOKS),
+    "get_invoices_file": of(P.VIEW_BOOKS),
     "ask_statement_export": of(P.VIEW_BOOKS, branded(since="2026-06-01", until="2026-06-02")),
     "get_statement_export": of(P.VIEW_BOOKS),
     "get_statement_export_file": of(P.VIEW_BOOKS),

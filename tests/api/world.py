@@ -42,7 +42,7 @@ from stores.models import (
 from stores.permissions import Role
 from stores.services import api_clients, pins, stock_acts, stock_transfers
 from tests import factories
-from tests.orders import paid
+from tests.orders import invoiced, paid
 from tests.stores import stocked
 from tests.stores.people import PASSWORD, PIN, Shop
 from tests.vouchers import granted
@@ -204,6 +204,8 @@ class Side:
             brand=self.brand, entity_ids=[self.entity.id], since=now.date(), until=now.date() + timedelta(days=1),
             request_id=uuid4(), content_hash=bytes(16), line_count=0, asked_at=now, due_at=now,
         )  # fmt: skip
+
+        self.invoice = invoiced.invoice(self.redemption, self.entity, self.customer.id, at=now)
 
     def _bill(self, now: datetime) -> None:
         of_day = {"provider": "sandbox", "bill_date": now.date()}

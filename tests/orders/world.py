@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from config.kernel import audit
 from config.kernel.caller import MACHINE
 from orders.models import AfterSaleCase as Case
-from orders.models import LedgerTransfer, Payment, Purchase, Refund, Surcharge
+from orders.models import LedgerTransfer, Payment, Purchase, Refund, StoreOrder, Surcharge
 from orders.providers.interface import EventKind, NoticeEvent
 from orders.services import (
     cases,
@@ -33,7 +33,7 @@ from stores.models import Brand, Product, Store
 from stores.services import consuming, opening, stock_acts, stock_settling, stock_transfers
 from tests import factories
 from tests.factories import NOW
-from tests.orders import billed, ordering, paid, paying_out, settled
+from tests.orders import billed, invoiced, ordering, paid, paying_out, settled
 from tests.stores import stocked
 from tests.vouchers import counters, fake_platform, granted
 from tests.vouchers.counters import Counter
@@ -212,8 +212,11 @@ def _settle(counter: Counter, divided: Purchase) -> None:
     settling.settle_uses(at=IN_THREE_DAYS)
     settling_cash.settle_surcharges(at=IN_THREE_DAYS)
     settling_cash.settle_order_cash(at=IN_THREE_DAYS)
+    invoiced.may_sell(counter.entity)
     for amount_fen, fault in ((300, Fault.STORE), (200, Fault.BRAND)):
         settled.refunded(Redemption.objects.get(voucher=kept), amount_fen, fault=fault, at=IN_THREE_DAYS)
+    invoiced.asked(Redemption.objects.get(voucher=kept), at=IN_THREE_DAYS)
+    invoiced.asked(StoreOrder.objects.get(settled_at__isnull=False), invoiced.HER_COMPANY, at=IN_THREE_DAYS)
     complaint = Complaint(Redemption.objects.get(voucher=kept).pk, "洒了", Case.Fault.STORE, Case.Outcome.REFUND, 100)
     opened = {"may_approve": True, "request_id": uuid4(), "by": MACHINE, "at": IN_THREE_DAYS}
     cases.open_case(brand_id=counter.brand.pk, complaint=complaint, **opened)

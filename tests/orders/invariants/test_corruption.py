@@ -192,6 +192,14 @@ CORRUPTIONS = {
     "payout_is_posted_as_far_as_it_has_come": "DELETE FROM orders_ledgertransfer WHERE kind = 'payout_back'",
     "payout_goes_to_its_own_entity": "UPDATE orders_payout SET brand_id = gen_random_uuid()",
     "payout_batch_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'payout_batch.made'",
+    # IN
+    "invoice_is_its_lines": "UPDATE orders_invoiceline SET amount_fen = amount_fen + 1",
+    "invoice_is_of_its_seller_and_customer": "UPDATE orders_invoice SET customer_id = gen_random_uuid()",
+    "no_more_is_taken_off_than_was_invoiced": "UPDATE orders_invoice SET amount_fen = -9900, refunded_fen = 9900"
+    " WHERE kind = 'red'",
+    "invoice_has_its_trail": "DELETE FROM kernel_auditentry WHERE act = 'invoice.asked'",
+    "invoiced_line_is_what_was_paid": "UPDATE orders_invoiceline SET amount_fen = amount_fen - 1",
+    "all_of_an_invoiced_use_is_invoiced": "DELETE FROM orders_invoiceline WHERE amount_fen < 0",
     # RC
     "every_line_is_accounted_for": "UPDATE orders_billfile SET line_count = line_count + 1",
     "every_fact_of_the_day_is_accounted_for": "UPDATE orders_billfile SET known_count = known_count + 1",
