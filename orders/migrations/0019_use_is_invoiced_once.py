@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("kernel", "0001_write_once"),
-        ('orders', '0017_slices_find_what_settled'),
+        ('orders', '0018_pickup_numbers_go_on_past_four_digits'),
         ('stores', '0024_entities_have_a_tax_name'),
     ]
 
