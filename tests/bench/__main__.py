@@ -40,6 +40,7 @@ BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], tuple[str, ...]]] = 
     "issuing": (issuing.issue, ("issue",)),
     "granting": (granting.grant, ("grant", "grant_plan_s", "grant_2_workers")),
     "stocking": (stocking.settling, ("stock_settle", "stock_settle_later")),
+    "consuming": (stocking.consuming_cups, ("material_use", "material_use_later")),
     "settling": (settling.settle, ("settle", "settle_2_workers")),
     "pipeline": (pipeline.pipeline, ("pipeline_per_s",)),
     "importing": (importing.import_rows, ("import_rows",)),
