@@ -27,6 +27,9 @@ from orders.api.surcharges import AskSurcharge, OneSurcharge, StoreSurcharges
 from orders.api.using import UseVoucher
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("stores/<str:store>/quotes", Quotes.as_view()),
+    path("stores/<str:store>/slots", StoreSlots.as_view()),
+    path("stores/<str:store>/orders", StoreOrders.as_view()),
     path("purchases", PurchaseList.as_view()),
     path("purchases/<str:purchase>", PurchaseDetail.as_view()),
     path("purchases/<str:purchase>/payment", PaymentAttempts.as_view()),
@@ -70,9 +73,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("cash-rules", statements.CashRules.as_view()),
     path("surcharges/<str:surcharge>", OneSurcharge.as_view()),
     path("stores/<str:store>/surcharges", StoreSurcharges.as_view()),
-    path("stores/<str:store>/quotes", Quotes.as_view()),
-    path("stores/<str:store>/slots", StoreSlots.as_view()),
-    path("stores/<str:store>/orders", StoreOrders.as_view()),
     path("stores/<str:store>/orders/board", OrderBoard.as_view()),
     path("stores/<str:store>/orders/<str:order>/accept", AcceptOrder.as_view()),
     path("stores/<str:store>/orders/<str:order>/making", MakeOrder.as_view()),

@@ -1,7 +1,9 @@
 """Requests as strict as answers: an unknown field is refused, so no typing error is silently ignored."""
 
 import re
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -53,20 +55,29 @@ def _no_such_type(field: Any) -> str:
     return str(of_one.error_messages["invalid"]).format(value="", input="", format=MOMENT)
 
 
-S = TypeVar("S", bound=StrictSerializer)
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """What a request said, as its serializer understood it."""
+
+    validated_data: Any
 
 
-def body_of(request: Request, serializer: type[S]) -> S:
+def body_of(request: Request, serializer: type[StrictSerializer]) -> Validated:
     """The validated body; ``.validated_data`` holds it."""
     if not isinstance(request.data, dict):
         raise MalformedRequest(fields={"": ["a JSON object is expected"]})
-    body = serializer(data=request.data, context={"is_json": True})
-    body.is_valid(raise_exception=True)
-    return body
+    return Validated(_kept(serializer, is_json=True).run_validation(request.data))
 
 
-def query_of(request: Request, serializer: type[S]) -> S:
+def query_of(request: Request, serializer: type[StrictSerializer]) -> Validated:
     """The validated query string; unknown parameters are refused."""
-    query = serializer(data=request.query_params.dict())
-    query.is_valid(raise_exception=True)
-    return query
+    return Validated(_kept(serializer, is_json=False).run_validation(request.query_params.dict()))
+
+
+@cache
+def _kept(serializer: type[StrictSerializer], *, is_json: bool) -> StrictSerializer:
+    """
+    One for all requests: validating keeps nothing on it, and a new one copies every field of it and of what it nests
+    (0.35 ms of CPU for an order's).
+    """
+    return serializer(context={"is_json": is_json})
