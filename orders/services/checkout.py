@@ -87,6 +87,7 @@ def place_order(
             cause=Cause(customer_id, request_id, content, provider),
             vouchers={voucher_id: one.voucher for voucher_id, one in owned.items()},
             stories={voucher_id: one.story for voucher_id, one in owned.items()},
+            terms={one.terms.id: one.terms for one in owned.values()},
             at=at,
         )
 

@@ -29,6 +29,7 @@ from stores.services import slots, stock
 from vouchers.models import Hold, Voucher
 from vouchers.queries.facts import Story
 from vouchers.services import holds, order_uses
+from vouchers.verdict import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ def place(
     cause: Cause,
     vouchers: Mapping[UUID, Voucher],
     stories: Mapping[UUID, Story],
+    terms: Mapping[UUID, Terms] | None = None,
     pick_up_at: datetime | None = None,
     at: datetime,
 ) -> Placed:
@@ -92,7 +94,7 @@ def place(
     _reserve(order, priced, store, at=at)
     payment = None
     if order.due_fen:
-        payment = _await_payment(order, priced, cause, at=at)
+        payment = _await_payment(order, priced, cause, terms, at=at)
     else:
         _confirm_at_once(order, priced, store, vouchers, stories, at=at)
     substituting.note_placed(order, priced.lines, at=at)
@@ -122,7 +124,9 @@ def _reserve(order: StoreOrder, priced: PricedOrder, store: StoreNow, *, at: dat
     order_slots.count(order, slots.taken(taking, wanted), store, cups=quantities.total(), at=at)
 
 
-def _await_payment(order: StoreOrder, priced: PricedOrder, cause: Cause, *, at: datetime) -> Payment:
+def _await_payment(
+    order: StoreOrder, priced: PricedOrder, cause: Cause, terms: Mapping[UUID, Terms] | None, *, at: datetime
+) -> Payment:
     if priced.uses:
         serials: defaultdict[UUID, list[int]] = defaultdict(list)
         for use in priced.uses:
@@ -133,6 +137,7 @@ def _await_payment(order: StoreOrder, priced: PricedOrder, cause: Cause, *, at: 
             source_kind=Hold.Source.STORE_ORDER.value,
             source_id=order.id,
             expires_at=order.pay_until,
+            terms=terms,
             at=at,
         )
         order.fence = held[0].fence

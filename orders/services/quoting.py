@@ -2,7 +2,8 @@
 What a cart costs at a store with the vouchers she holds: the best plan, or exactly the one she names.
 
 Reads only, and by the same rules as checkout: menu, stock, hours, the vouchers' own verdicts. Four statements
-(store, cart, slots, wallet), and those for terms and packages met for the first time.
+(store, cart, slots, wallet); one for the names and nearest stores in what is said, unless asked within minutes; and
+those for terms that this process meets for the first time.
 """
 
 from collections import Counter, defaultdict

@@ -31,6 +31,7 @@ from stores.queries.clerks import (
 from stores.queries.menus import Chosen, Menu, MenuGroup, MenuOption, MenuProduct, menu_of
 from stores.queries.reads import (
     NearStore,
+    by_distance,
     deliveries,
     entity_on,
     nearest_stores,
@@ -54,6 +55,7 @@ __all__ = [
     "brand_for_caller",
     "brand_for_staff",
     "brands_of_caller",
+    "by_distance",
     "clerk_stores",
     "clerks_of_device",
     "customer_of_session",

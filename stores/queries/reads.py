@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from math import cos, radians
+from typing import Any
 from uuid import UUID
 
 from django.db.models import FloatField, QuerySet, Value
@@ -20,8 +21,14 @@ class NearStore:
 
 
 def nearest_stores(stores: QuerySet[Store], *, latitude: float, longitude: float, limit: int = 3) -> list[NearStore]:
+    """The open ones among ``stores`` nearest to a place, nearest first; those without a place are left out."""
+    near = by_distance(stores, latitude=latitude, longitude=longitude)[:limit]
+    return [NearStore(store=store, distance_metres=round(store.metres)) for store in near]
+
+
+def by_distance(stores: QuerySet[Store], *, latitude: float, longitude: float) -> Any:
     """
-    The open ones among ``stores`` nearest to a place, nearest first; those without a place are left out.
+    The open ones among ``stores`` that have a place, nearest first, each with its distance as ``metres``.
 
     Great-circle distance by the haversine formula (Sinnott 1984) on a sphere: within 0.5 % on earth.
     """
@@ -35,12 +42,8 @@ def nearest_stores(stores: QuerySet[Store], *, latitude: float, longitude: float
     )
     # Rounding may lift an antipode's chord just above 1, where the arc sine ends.
     metres = Value(2.0 * EARTH_RADIUS_METRES) * ASin(Least(half_chord, Value(1.0)))
-    near = (
-        stores.filter(status=Store.Status.OPEN, latitude__isnull=False)
-        .annotate(metres=metres)
-        .order_by("metres", "id")[:limit]
-    )
-    return [NearStore(store=store, distance_metres=round(store.metres)) for store in near]
+    placed = stores.filter(status=Store.Status.OPEN, latitude__isnull=False)
+    return placed.annotate(metres=metres).order_by("metres", "id")
 
 
 def entity_on(store_id: UUID, day: date) -> UUID | None:

@@ -22,6 +22,7 @@ from tests.vouchers import counters
 from tests.vouchers.counters import Counter
 from tests.vouchers.http import as_customer, as_staff, error_of, get, post
 from vouchers.models import Voucher
+from vouchers.queries import frozen_terms
 from vouchers.services.expiry import expire_due
 from vouchers.services.reversal import reverse
 
@@ -190,17 +191,6 @@ def test_a_line_is_1_to_99(shop: Shop, quantity: int) -> None:
     assert refusal.value.code == "cart_too_large"
 
 
-def test_a_quote_costs_the_same_few_statements(shop: Shop) -> None:
-    for _ in range(20):
-        shop.voucher()
-    shop.quote()
-
-    with CaptureQueriesContext(connection) as asked:
-        shop.quote(*[shop.line(1)] * 6)
-
-    assert len(asked) <= 6, [query["sql"][:80] for query in asked.captured_queries]
-
-
 # --- checkout ---------------------------------------------------------------------------------------
 
 
@@ -304,30 +294,37 @@ def test_a_forged_plan_is_not_had(shop: Shop) -> None:
     assert not StoreOrder.objects.exists()
 
 
-def test_a_checkout_takes_fourteen_statements_at_most(shop: Shop) -> None:
-    for _ in range(3):
-        shop.voucher()
-    stocked.keep(shop.store, "counted", product=shop.drink)
-    shop.order(shop.quote())
-    free, due = shop.quote(), shop.quote(shop.line(3))
-
-    with CaptureQueriesContext(connection) as confirmed:
-        shop.order(free)
-    with CaptureQueriesContext(connection) as placed:
-        shop.order(due, shop.line(3), uses=[], due_fen=5_700)
-
-    counts = [
-        len([query for query in asked.captured_queries if query["sql"] not in ("BEGIN", "COMMIT")])
-        for asked in (confirmed, placed)
-    ]
-    assert max(counts) <= 14, [query["sql"].strip()[:90] for query in confirmed.captured_queries]
-
-
 # --- over HTTP --------------------------------------------------------------------------------------
 
 
 def today(shop: Shop, **fields: Any) -> Voucher:
     return shop.voucher(bought_at=datetime.now(UTC) - timedelta(minutes=1), **fields)
+
+
+def statements_of_a_checkout(shop: Shop, quantity: int, *uses: Voucher, due_fen: int) -> int:
+    """Those of the whole request, sign-in included."""
+    body = {
+        "lines": [{"product": shop.drink.public_id, "quantity": quantity}],
+        "uses": [{"voucher": voucher.public_id, "serial": 1} for voucher in uses],
+        "due_fen": due_fen,
+    }
+    with CaptureQueriesContext(connection) as asked:
+        answer = post(f"stores/{shop.store.public_id}/orders", as_customer(shop.customer), body)
+    assert answer.status_code == 201, answer.json()
+    return sum(query["sql"] not in ("BEGIN", "COMMIT") for query in asked.captured_queries)
+
+
+def test_a_checkout_takes_fourteen_statements_at_most(shop: Shop) -> None:
+    terms = shop.counter.terms()
+    first, *more = (shop.counter.voucher(terms, customer=shop.customer, bought_at=datetime.now(UTC)) for _ in range(4))
+    stocked.keep(shop.store, "counted", product=shop.drink)
+    frozen_terms.forget()
+
+    assert statements_of_a_checkout(shop, 1, first, due_fen=0) == 18, (
+        "a process that meets the terms for the first time, and the brand's accounts, which are opened now"
+    )
+    assert statements_of_a_checkout(shop, 1, more[0], due_fen=0) == 14, "confirmed at once"
+    assert statements_of_a_checkout(shop, 3, *more[1:], due_fen=1_700) == 14, "placed, and to be paid"
 
 
 def test_from_voucher_to_pick_up_number(shop: Shop) -> None:

@@ -10,16 +10,23 @@ from django.test.utils import CaptureQueriesContext
 
 from orders.services import quoting
 from orders.services.quoting import CartLine
-from stores.models import Store
+from stores.models import Region, Store, StoreGroup
 from tests import factories
 from tests.factories import NOW
 from tests.orders.test_checkout import Shop
 from tests.vouchers.http import as_customer, error_of, post
+from tests.vouchers.test_amendments import amend
+from vouchers.models import DealTerms
 from vouchers.plan import best_plan
 from vouchers.plan import model as plan
+from vouchers.queries import frozen_terms, whereabouts
 from vouchers.queries.left_out import Said
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def one_drink(shop: Shop) -> dict[str, Any]:
+    return {"lines": [{"product": shop.drink.public_id, "quantity": 1}]}
 
 
 @pytest.fixture
@@ -119,17 +126,45 @@ def test_a_held_voucher_and_one_she_keeps_say_so(shop: Shop) -> None:
     assert said["excluded_by_customer"] == "You chose to keep this voucher."
 
 
-def test_reasons_cost_no_statement_for_each_voucher(shop: Shop) -> None:
-    for _ in range(2):
-        shop.voucher("package", **package_of(shop, "葡萄冻冻"))
-        shop.voucher(min_spend_fen=9_000)
-    shop.quote(at=NOW)
-
+def statements_of(shop: Shop, *, left: int) -> int:
+    """What the whole request asks of PostgreSQL, sign-in included."""
     with CaptureQueriesContext(connection) as asked:
-        found = shop.quote(at=NOW + timedelta(minutes=6))
+        answer = post(f"stores/{shop.store.public_id}/quotes", as_customer(shop.customer), one_drink(shop))
+    assert len(answer.json()["not_used"]) == left
+    return len(asked)
 
-    assert len(found.not_used) == 4
-    assert len(asked) <= 6, [query["sql"][:80] for query in asked.captured_queries]
+
+def test_reasons_cost_no_statement_for_each_voucher(shop: Shop) -> None:
+    Store.objects.filter(pk=shop.store.pk).update(latitude="30.2", longitude="120.2")
+    bought_at = datetime.now(UTC) - timedelta(minutes=1)
+    city = Region.objects.create(brand=shop.counter.brand, code="HZ", name="杭州")
+    group = StoreGroup.objects.create(brand=shop.counter.brand, code="MALL", name="商场店", created_at=bought_at)
+    named: list[dict[str, Any]] = [{"regions": [city.public_id]}, {"groups": [group.public_id]}]
+    for number in range(4):
+        shop.voucher("package", **package_of(shop, f"葡萄冻冻{number}"), bought_at=bought_at)
+        shop.voucher(min_spend_fen=9_000, bought_at=bought_at)
+        right = factories.store(shop.counter.brand, name=f"西湖{number}店", latitude=f"30.2{number}", longitude="120.2")
+        for store_scope in ({"stores": [right.public_id]}, *named):
+            shop.voucher(store_scope=store_scope, bought_at=bought_at)
+    frozen_terms.terms(DealTerms.objects.values_list("id", flat=True))
+    whereabouts.forget()
+
+    assert statements_of(shop, left=20) == 5, "store, cart, slots, wallet; names and nearest stores together"
+    assert statements_of(shop, left=20) == 4, "and those are kept for minutes"
+
+    frozen_terms.forget()
+    whereabouts.forget()
+    assert statements_of(shop, left=20) == 6, "a process that meets all these terms for the first time"
+
+
+def test_terms_that_were_amended_cost_a_new_process_one_statement_more(shop: Shop) -> None:
+    terms = shop.counter.terms(min_spend_fen=9_000)
+    shop.counter.voucher(terms, customer=shop.customer, bought_at=datetime.now(UTC) - timedelta(minutes=1))
+    amend(terms, at=datetime.now(UTC), min_spend_fen=8_000)
+    frozen_terms.forget()
+
+    assert statements_of(shop, left=1) == 6
+    assert statements_of(shop, left=1) == 4
 
 
 def test_over_http_she_forces_keeps_or_uses_none(shop: Shop) -> None:

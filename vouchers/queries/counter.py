@@ -108,7 +108,8 @@ def judged(
     with transaction.atomic(), pipelined() as send:
         asked = send_facts(send, keys=(), codes=[(store.store_id, voucher.code) for voucher in known], issuer=issuer)
     facts = facts_of(asked, terms_ids={voucher.terms_id for voucher in known})
-    prepared = []
+    prepared: list[Prepared] = []
+    wrong: list[tuple[DomainError, Terms]] = []
     for position, (code, voucher) in enumerate(shown):
         of_voucher = facts.terms[voucher.terms_id] if voucher else None
         story = facts.stories.get(voucher.id, Story()) if voucher else Story()
@@ -127,9 +128,10 @@ def judged(
                 at=at,
             )
         if why is errors.WrongStore and refusal is not None and of_voucher is not None:
-            with_nearest(refusal, of_voucher, latitude=store.latitude, longitude=store.longitude, at=at)
+            wrong.append((refusal, of_voucher))
         more = of_voucher is not None and store.is_dearer and of_voucher.asks_the_difference
         prepared.append(Prepared(code, voucher, of_voucher, refusal, pays_difference=more))
+    with_nearest(wrong, latitude=store.latitude, longitude=store.longitude, at=at)
     return _with_run_out(prepared, store)
 
 

@@ -41,8 +41,13 @@ def terms(ids: Collection[UUID], *, revisions: Mapping[UUID, int] | None = None)
     now = revisions_of(ids) if revisions is None else revisions
     missing = [one for one in ids if one not in _terms or _terms[one].revision < now.get(one, 0)]
     if missing:
-        _terms.update(_read(missing))
+        _terms.update(_read(missing, now))
     return {one: _terms[one] for one in ids if one in _terms}
+
+
+def forget() -> None:
+    """All of them, as a process that has just begun."""
+    _terms.clear()
 
 
 def revisions_of(ids: Collection[UUID]) -> dict[UUID, int]:
@@ -77,9 +82,9 @@ def amendment_values(changes: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _read(ids: Collection[UUID]) -> dict[UUID, Terms]:
-    # The revision first: what is read after it may be newer than it says, and never older.
-    revisions = revisions_of(ids)
+def _read(ids: Collection[UUID], known: Mapping[UUID, int]) -> dict[UUID, Terms]:
+    # The revisions were known first: what is read after them may be newer than they say, and never older.
+    revisions = {one: known[one] for one in ids if one in known}
     rows = list(DealTerms.objects.filter(id__in=ids).select_related("deal__brand"))
     amendments: defaultdict[UUID, list[Amendment]] = defaultdict(list)
     if revisions:
@@ -156,6 +161,7 @@ def _frozen(
         extensions=_extensions(row, amendments),
         zone=row.deal.brand.zone,
         revision=revision,
+        package_groups=tuple(row.package_groups),
     )
 
 

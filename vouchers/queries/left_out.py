@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from config.kernel.errors import DomainError
-from config.kernel.ids import parse, public
+from config.kernel.ids import parse
 from config.kernel.money import yuan
 from stores.models import Product
 from stores.queries import StoreNow
@@ -18,9 +17,8 @@ from vouchers.plan import outcome
 from vouchers.plan.model import LeftOut
 from vouchers.queries.facts import Story
 from vouchers.queries.plannable import Owned
-from vouchers.queries.refusals import explained, explained_together, with_nearest
-
-NAMES_KEPT_SECONDS = 300
+from vouchers.queries.refusals import explained, explained_together, show_the_way
+from vouchers.queries.whereabouts import look_up
 
 SENTENCES = {
     outcome.EXCLUDED: ("您选择了不用这张券", "You chose to keep this voucher."),
@@ -49,33 +47,45 @@ def in_words(left_out: Iterable[LeftOut], wallet: Mapping[UUID, Owned], *, store
     """
     Each reason with its sentence, by the same rules and words as at the counter.
 
-    Reads at most the names of products that packages lack and, where this is the wrong store, the nearest right
-    ones; both are kept for minutes.
+    Names of products that packages lack and, where this is the wrong store, the nearest right ones cost one statement
+    for all vouchers together; what was asked within minutes costs none.
     """
-    said, found = [], list(left_out)
-    names = _names(_lacking(found), int(at.timestamp()) // NAMES_KEPT_SECONDS)
-    for one in found:
-        owned = wallet[parse(Voucher.PREFIX, one.voucher_id)]
-        if one.code in SENTENCES:
-            details = _compared(one) | _missing(one, names)
-            zh, en = (sentence.format(**details) for sentence in SENTENCES[one.code])
-            told = {name: value for name, value in details.items() if not name.startswith("compared")}
-            said.append(Said(one, {**one.details, **told}, zh, en))
-            continue
-        error = _error_of(one, owned, store=store, at=at)
-        details = {name: value for name, value in error.details.items() if name not in ("position", "bill_fen")}
-        zh, en = error.message("zh"), error.message("en")
-        if lacking := one.details.get("missing_fen"):
-            zh, en = f"还差 {yuan(int(str(lacking)))}。{zh}", f"{yuan(int(str(lacking)))} more. {en}"
-        said.append(Said(one, {**details, **one.details}, zh, en))
-    return said
+    found = [(one, wallet[parse(Voucher.PREFIX, one.voucher_id)]) for one in left_out]
+    refused = {one.voucher_id: _error_of(one, owned, store=store, at=at) for one, owned in found if _is_refused(one)}
+    wrong = {one.voucher_id: owned.terms for one, owned in found if one.code == errors.WrongStore.code}
+    place = None if store.latitude is None or store.longitude is None else (store.latitude, store.longitude)
+    known = look_up(products=_lacking(one for one, _ in found), terms=wrong.values(), place=place, at=at)
+    for voucher_id, terms in wrong.items():
+        show_the_way(refused[voucher_id], terms, known)
+    return [
+        _refused(one, refused[one.voucher_id]) if _is_refused(one) else _planned(one, known.names) for one, _ in found
+    ]
+
+
+def _is_refused(one: LeftOut) -> bool:
+    return one.code not in SENTENCES
+
+
+def _planned(one: LeftOut, names: Mapping[UUID, tuple[str, str]]) -> Said:
+    details = _compared(one) | _missing(one, names)
+    zh, en = (sentence.format(**details) for sentence in SENTENCES[one.code])
+    told = {name: value for name, value in details.items() if not name.startswith("compared")}
+    return Said(one, {**one.details, **told}, zh, en)
+
+
+def _refused(one: LeftOut, error: DomainError) -> Said:
+    details = {name: value for name, value in error.details.items() if name not in ("position", "bill_fen")}
+    zh, en = error.message("zh"), error.message("en")
+    if lacking := one.details.get("missing_fen"):
+        zh, en = f"还差 {yuan(int(str(lacking)))}。{zh}", f"{yuan(int(str(lacking)))} more. {en}"
+    return Said(one, {**details, **one.details}, zh, en)
 
 
 def _error_of(one: LeftOut, owned: Owned, *, store: StoreNow, at: datetime) -> DomainError:
     refusal = DomainError.registry[one.code]
     if refusal in (errors.TooManyOfOneDeal, errors.VouchersDoNotCombine):
         return explained_together(refusal, owned.terms, param="uses")
-    error = explained(
+    return explained(
         refusal,
         code=None,
         position=0,
@@ -86,9 +96,6 @@ def _error_of(one: LeftOut, owned: Owned, *, store: StoreNow, at: datetime) -> D
         bill_fen=None,
         at=at,
     )
-    if refusal is errors.WrongStore:
-        with_nearest(error, owned.terms, latitude=store.latitude, longitude=store.longitude, at=at)
-    return error
 
 
 def _compared(one: LeftOut) -> dict[str, Any]:
@@ -104,28 +111,21 @@ def _compared(one: LeftOut) -> dict[str, Any]:
     return {"compared_zh": zh, "compared_en": en}
 
 
-def _lacking(left_out: Iterable[LeftOut]) -> tuple[str, ...]:
+def _lacking(left_out: Iterable[LeftOut]) -> set[UUID]:
     """The products that packages lack."""
     lists = [one.details["missing"] for one in left_out if one.code == outcome.PACKAGE_INCOMPLETE]
-    return tuple(sorted({product for groups in lists if isinstance(groups, list) for one in groups for product in one}))
+    named = {product for groups in lists if isinstance(groups, list) for one in groups for product in one}
+    return {parse(Product.PREFIX, product) for product in named}
 
 
-def _missing(one: LeftOut, names: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+def _missing(one: LeftOut, names: Mapping[UUID, tuple[str, str]]) -> dict[str, Any]:
     """What a package lacks, by name; any one of a group's products would do."""
     missing, counts = one.details.get("missing"), one.details.get("counts")
     if not isinstance(missing, list) or not isinstance(counts, list):
         return {}
-    groups = [[names[product] for product in products] for products in missing]
+    groups = [[names[parse(Product.PREFIX, product)] for product in products] for products in missing]
     parts = [(" / ".join(zh for zh, _ in group), " / ".join(en for _, en in group)) for group in groups]
     return {
         "missing_zh": "、".join(f"{zh} × {n}" for (zh, _), n in zip(parts, counts, strict=True)),
         "missing_en": ", ".join(f"{n} × {en}" for (_, en), n in zip(parts, counts, strict=True)),
     }
-
-
-@lru_cache(maxsize=1024)
-def _names(products: tuple[str, ...], period: int) -> Mapping[str, tuple[str, str]]:
-    if not products:
-        return {}
-    named = Product.objects.filter(pk__in=[parse(Product.PREFIX, product) for product in products])
-    return {public(Product.PREFIX, id_): (zh, en or zh) for id_, zh, en in named.values_list("id", "name", "name_en")}

@@ -96,13 +96,11 @@ def plan_vouchers(
     ``list_fen`` is the brand's price of each product, up to which a voucher pays at a dearer store where its terms
     say so. With ``only`` a voucher has just these uses. What a bill must reach is the solver's to see.
     """
-    found = list(owned)
-    groups = _groups_of({one.terms.id for one in found if one.terms.kind == Deal.Kind.PACKAGE})
     planned: dict[UUID, plan.Terms] = {}
     vouchers = []
-    for one in found:
+    for one in owned:
         if one.terms.id not in planned:
-            planned[one.terms.id] = _terms(one.terms, groups.get(one.terms.id, ()), cart, list_fen, store)
+            planned[one.terms.id] = _terms(one.terms, cart, list_fen, store)
         serials = one.free if only is None else tuple(s for s in one.free if s in only.get(one.voucher.id, ()))
         vouchers.append(_voucher(one, planned[one.terms.id], serials, store, at=at))
     return vouchers
@@ -124,13 +122,7 @@ def _voucher(one: Owned, planned: plan.Terms, serials: Sequence[int], store: Sto
     )
 
 
-def _terms(
-    of: Terms,
-    groups: Sequence[dict[str, Any]],
-    cart: Sequence[Chosen],
-    list_fen: Mapping[UUID, int],
-    store: StoreNow,
-) -> plan.Terms:
+def _terms(of: Terms, cart: Sequence[Chosen], list_fen: Mapping[UUID, int], store: StoreNow) -> plan.Terms:
     pays_difference = store.is_dearer and of.dearer_stores == DealTerms.DearerStores.PAY_DIFFERENCE
     up_to = list_fen if pays_difference else {}
     return plan.Terms(
@@ -142,7 +134,7 @@ def _terms(
         cap_fen=of.discount_cap_fen,
         min_spend_fen=of.min_spend_fen,
         scope=_scope(of.product_scope, cart),
-        choices=_choices(of, groups, cart, up_to),
+        choices=_choices(of, cart, up_to),
         stacking_group=of.stacking_group,
         max_per_order=of.max_per_order,
     )
@@ -165,9 +157,7 @@ def _is_in(scope: ProductScope, one: Chosen) -> bool:
     )
 
 
-def _choices(
-    of: Terms, groups: Sequence[dict[str, Any]], cart: Sequence[Chosen], up_to: Mapping[UUID, int]
-) -> tuple[plan.Choice, ...]:
+def _choices(of: Terms, cart: Sequence[Chosen], up_to: Mapping[UUID, int]) -> tuple[plan.Choice, ...]:
     if of.kind == Deal.Kind.TIMES_CARD:
         products = {one.priced_as.product_id for one in cart if _is_in(of.product_scope, one)}
         items = tuple(_item(of, product_id, 1, frozenset(), up_to) for product_id in sorted(products))
@@ -186,7 +176,7 @@ def _choices(
                 for item in group["items"]
             ),
         )
-        for group in groups
+        for group in of.package_groups
     )
 
 
@@ -199,17 +189,6 @@ def _one_of(product_ids: Iterable[UUID]) -> plan.Scope:
     return plan.Scope(everything=False, products=frozenset(public(Product.PREFIX, one) for one in product_ids))
 
 
-# Terms are written once, and no amendment touches what a package is made of.
-_groups: dict[UUID, tuple[dict[str, Any], ...]] = {}
-
-
-def _groups_of(ids: Collection[UUID]) -> Mapping[UUID, tuple[dict[str, Any], ...]]:
-    if missing := [one for one in ids if one not in _groups]:
-        rows = DealTerms.objects.filter(id__in=missing).values_list("id", "package_groups")
-        _groups.update({terms_id: tuple(groups) for terms_id, groups in rows})
-    return {one: _groups[one] for one in ids}
-
-
 def package_lines(of: Terms) -> list[tuple[UUID, tuple[UUID, ...], int]]:
     """The first choice of each of a package's groups: product, the options it includes, how many."""
     if of.kind != Deal.Kind.PACKAGE:
@@ -220,7 +199,7 @@ def package_lines(of: Terms) -> list[tuple[UUID, tuple[UUID, ...], int]]:
             tuple(parse(Option.PREFIX, named[0]) for named in item.get("options", {}).values() if named),
             item.get("count", 1),
         )
-        for group in _groups_of([of.id])[of.id]
+        for group in of.package_groups
         for item in group["items"][: group["choose"]]
     ]
 
@@ -234,7 +213,7 @@ def certain_products(of: Terms) -> Mapping[UUID, int]:
     if of.kind != Deal.Kind.PACKAGE:
         return {}
     counts: Counter[UUID] = Counter()
-    for group in _groups_of([of.id])[of.id]:
+    for group in of.package_groups:
         if group["choose"] == len(group["items"]):
             for item in group["items"]:
                 counts[parse(Product.PREFIX, item["product"])] += item.get("count", 1)

@@ -1,22 +1,19 @@
 """A refusal with everything the person at the counter wants to know about it."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
 from config.kernel.errors import DomainError
 from config.kernel.ids import public
 from stores.models import Store
-from stores.queries import StoreNow, nearest_stores
+from stores.queries import StoreNow
 from vouchers import errors
 from vouchers.codes import masked
 from vouchers.models import Redemption, Voucher
-from vouchers.queries.accepting import accepting_stores
 from vouchers.queries.facts import Story
-from vouchers.queries.frozen_terms import terms as frozen_terms
 from vouchers.queries.holders import held_by, holder_of
-from vouchers.queries.words import names_of
+from vouchers.queries.whereabouts import Scope, Whereabouts, look_up
 from vouchers.verdict import (
     Place,
     Refusal,
@@ -27,9 +24,6 @@ from vouchers.verdict import (
     why_not_here,
     why_not_then,
 )
-
-NEAREST = 3
-NEAREST_KEPT_SECONDS = 300
 
 
 def explained(
@@ -87,7 +81,7 @@ def refused_on_the_page(
         details["valid_until"] = voucher.valid_until.isoformat()
     said = refusal(**details)
     if refusal is errors.WrongStore:
-        with_nearest(said, terms, latitude=store.latitude, longitude=store.longitude, at=at)
+        with_nearest([(said, terms)], latitude=store.latitude, longitude=store.longitude, at=at)
     return said
 
 
@@ -140,37 +134,23 @@ def _facts(refusal: Refusal, voucher: Voucher, terms: Terms, story: Story) -> di
 
 
 def with_nearest(
-    refusal: DomainError, terms: Terms, *, latitude: float | None, longitude: float | None, at: datetime
-) -> DomainError:
+    wrong: Sequence[tuple[DomainError, Terms]], *, latitude: float | None, longitude: float | None, at: datetime
+) -> None:
     """
-    The wrong store's refusal with the nearest stores that honour the voucher, and where it is honoured at all;
-    no nearest where the store itself has no place.
+    Add to refusals of a wrong store the nearest that honour the voucher, and where it is honoured at all.
+
+    No nearest where the store itself has no place. At most one statement for all of them.
     """
-    placed = latitude is not None and longitude is not None
-    known = terms.id, terms.revision, int(at.timestamp()) // NEAREST_KEPT_SECONDS
-    refusal.details["nearest"] = _nearest(*known, latitude, longitude) if placed else []
+    if wrong:
+        place = None if latitude is None or longitude is None else (latitude, longitude)
+        found = look_up(products=(), terms=[terms for _, terms in wrong], place=place, at=at)
+        for refusal, terms in wrong:
+            show_the_way(refusal, terms, found)
+
+
+def show_the_way(refusal: DomainError, terms: Terms, found: Whereabouts) -> None:
+    """``with_nearest`` where everything has been looked up."""
+    refusal.details["nearest"] = found.nearest[Scope.of(terms)]
     if refusal.details.get("rule") == "store_scope":
-        refusal.details["rule_zh"], refusal.details["rule_en"] = _scope_in_words(*known)
-    return refusal
-
-
-@lru_cache(maxsize=4096)
-def _nearest(terms_id: UUID, revision: int, period: int, latitude: float, longitude: float) -> list[dict[str, Any]]:
-    # Kept for minutes: a clerk who scans one wrong voucher after the other must not make a whole batch wait.
-    accepting = accepting_stores(frozen_terms([terms_id])[terms_id])
-    return [
-        {
-            "store": near.store.public_id,
-            "name": near.store.name,
-            "address": near.store.address,
-            "distance_metres": near.distance_metres,
-        }
-        for near in nearest_stores(accepting, latitude=latitude, longitude=longitude, limit=NEAREST)
-    ]
-
-
-@lru_cache(maxsize=1024)
-def _scope_in_words(terms_id: UUID, revision: int, period: int) -> tuple[str, str]:
-    terms = frozen_terms([terms_id])[terms_id]
-    rule = rule_in_words("store_scope", terms, names_of(terms))
-    return rule.zh, rule.en
+        rule = rule_in_words("store_scope", terms, {id_: zh for id_, (zh, _) in found.names.items()})
+        refusal.details["rule_zh"], refusal.details["rule_en"] = rule.zh, rule.en

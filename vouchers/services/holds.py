@@ -132,6 +132,7 @@ def hold(
     source_kind: str,
     source_id: UUID,
     expires_at: datetime | None,
+    terms: Mapping[UUID, Terms] | None = None,
     at: datetime,
 ) -> list[Hold]:
     """
@@ -140,6 +141,7 @@ def hold(
     Runs inside the caller's transaction and locks the vouchers in key order. Whether the vouchers may be
     used at a store, together and with a bill is the caller's to ask; their own state is judged here, and
     it is judged now: what is held does not expire. A source that holds again releases its old lease first.
+    ``terms`` where the caller's transaction has read them already.
 
     Raises:
         VoucherNotFound: an id names none.
@@ -151,7 +153,8 @@ def hold(
     assert uses, "holding nothing is a mistake"
     assert all(count > 0 for count in uses.values()), "a voucher is held for at least one use"
     vouchers = {voucher.id: voucher for voucher in voucher_locks.lock(list(uses))}
-    terms = queries.terms({voucher.terms_id for voucher in vouchers.values()})
+    if terms is None:
+        terms = queries.terms({voucher.terms_id for voucher in vouchers.values()})
     for voucher_id, count in uses.items():
         _check(vouchers.get(voucher_id), count, terms, at=at)
     named = serials or {}

@@ -137,7 +137,7 @@ def _begin(request: RedeemRequest, here: ClerkStore, voucher: Voucher, codes: li
     if isinstance(refusal, errors.WrongStore):
         # After the commit: no voucher stays locked while somebody is shown the way.
         [terms] = terms_of([voucher.terms_id]).values()
-        with_nearest(refusal, terms, latitude=here.latitude, longitude=here.longitude, at=at)
+        with_nearest([(refusal, terms)], latitude=here.latitude, longitude=here.longitude, at=at)
     raise refusal
 
 

@@ -182,7 +182,7 @@ def _answered(
         for lost in batch.wrong_stores:
             # After the commit: no voucher stays locked while somebody is shown the way.
             latitude, longitude = lost.store.latitude, lost.store.longitude
-            with_nearest(lost.refusal, lost.terms, latitude=latitude, longitude=longitude, at=at)
+            with_nearest([(lost.refusal, lost.terms)], latitude=latitude, longitude=longitude, at=at)
         return answers
     raise AssertionError("every key was taken meanwhile, and none of them can be found")
 

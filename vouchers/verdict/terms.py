@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -40,7 +40,8 @@ class Terms:
 
     ``listed_days`` are the days that a holiday calendar decides, by ``calendar.listed_days``; ``revision``
     counts what came after publishing (``TermsRevision``), ``zone`` is the brand's. ``usable_days`` and
-    ``usable_until`` are as published, which is how vouchers are issued; ``extensions`` come on top.
+    ``usable_until`` are as published, which is how vouchers are issued; ``extensions`` come on top. What a
+    package is made of (``package_groups``) no amendment touches.
     """
 
     id: UUID
@@ -76,6 +77,7 @@ class Terms:
     extensions: tuple[Extension, ...] = ()
     zone: str = "Asia/Shanghai"
     revision: int = 0
+    package_groups: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def needs_bill(self) -> bool:
