@@ -9,7 +9,7 @@ from orders.services import quoting
 from orders.services.quoting import CartLine
 from vouchers.plan import best_plan
 from vouchers.queries.other_ways import OtherWays, other_ways
-from vouchers.queries.plannable import plan_lines, plan_vouchers, wallet_of
+from vouchers.queries.plannable import open_wallet, plan_lines, plan_vouchers
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def compare(*, store_id: UUID, brand_id: UUID, customer_id: UUID, lines: Sequenc
     """
     cart = quoting.priced_cart(store_id=store_id, brand_id=brand_id, lines=lines, at=at)
     vouchers = plan_vouchers(
-        wallet_of(customer_id, brand_id).values(),
+        open_wallet(customer_id, brand_id, at=at).values(),
         cart=[chosen for chosen, _ in cart.lines],
         list_fen=cart.list_fen,
         store=cart.store,

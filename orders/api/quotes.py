@@ -104,6 +104,9 @@ class QuoteAnswer(serializers.Serializer[Any]):
     off_fen = serializers.IntegerField()
     due_fen = serializers.IntegerField()
     is_best = serializers.BooleanField(help_text="Proven: no plan costs less.")
+    left_away = serializers.IntegerField(
+        help_text="Usable vouchers of a very large wallet that were not weighed; then is_best is false."
+    )
     pick_up_at = serializers.DateTimeField(allow_null=True, help_text="As asked; null for as soon as possible.")
     ready_at = serializers.DateTimeField(help_text="Expected; by the cups that are to be made first.")
 
@@ -193,7 +196,8 @@ def shown_quote(found: Quote, *, language: str) -> dict[str, Any]:
         "total_fen": priced.total_fen,
         "off_fen": priced.off_fen,
         "due_fen": priced.due_fen,
-        "is_best": found.plan.optimal,
+        "is_best": found.is_best,
+        "left_away": found.left_away,
         "pick_up_at": pick_up.wanted_at,
         "ready_at": pick_up.ready_at,
     }

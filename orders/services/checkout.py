@@ -17,7 +17,7 @@ from orders.services import placing, quoting
 from orders.services.placing import Cause, Placed
 from orders.services.quoting import CartLine, Quote
 from vouchers.errors import VoucherNotFound
-from vouchers.queries.plannable import wallet_of
+from vouchers.queries.plannable import open_wallet, wallet_of
 from vouchers.services import voucher_locks
 
 Uses = Sequence[tuple[UUID, int]]
@@ -78,7 +78,7 @@ def place_order(
         owned = wallet_of(customer_id, brand_id, ids=ids) if ids else {}
         exact = quoting.exactly(cart, owned, uses, at=at)
         if exact is None or exact.priced.due_fen != due_fen:
-            fresh = quoting.best(cart, wallet_of(customer_id, brand_id), at=at)
+            fresh = quoting.best(cart, open_wallet(customer_id, brand_id, at=at), at=at)
             raise FreshPlan(replace(fresh, pick_up=quoting.planned(cart, pick_up_at, at=at)))
         return placing.place(
             priced=exact.priced,

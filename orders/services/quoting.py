@@ -28,7 +28,7 @@ from vouchers.plan import best_plan
 from vouchers.plan import model as plan
 from vouchers.plan.model import Plan
 from vouchers.queries.left_out import Said, in_words
-from vouchers.queries.plannable import Owned, plan_lines, plan_vouchers, wallet_of
+from vouchers.queries.plannable import Owned, Wallet, foremost, open_wallet, plan_lines, plan_vouchers
 
 MOST_LINES = 50
 MOST_UNITS = 99
@@ -59,13 +59,22 @@ class Cart:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The plan for a cart, the order that it would be, why vouchers stay, and when it would be ready."""
+    """
+    The plan for a cart, the order that it would be, why vouchers stay, and when it would be ready; ``left_away``
+    usable vouchers of a very large wallet were not weighed.
+    """
 
     cart: Cart
     plan: Plan
     priced: PricedOrder
     not_used: tuple[Said, ...] = ()
     pick_up: PickUp | None = None
+    left_away: int = 0
+
+    @property
+    def is_best(self) -> bool:
+        """Proven: nothing in her wallet makes it cheaper."""
+        return self.plan.optimal and not self.left_away
 
 
 def quote(
@@ -89,7 +98,7 @@ def quote(
     """
     cart = priced_cart(store_id=store_id, brand_id=brand_id, lines=lines, at=at)
     pick_up = planned(cart, pick_up_at, at=at)
-    wallet = wallet_of(customer_id, brand_id)
+    wallet = open_wallet(customer_id, brand_id, named={*forced, *excluded}, at=at)
     if {*forced, *excluded} - wallet.keys():
         raise VoucherNotFound(param="vouchers")
     return replace(best(cart, wallet, forced=forced, excluded=excluded, at=at), pick_up=pick_up)
@@ -105,7 +114,7 @@ def quote_without_vouchers(
         DomainError: as ``quote``.
     """
     cart = priced_cart(store_id=store_id, brand_id=brand_id, lines=lines, at=at)
-    return replace(best(cart, {}, at=at), pick_up=planned(cart, pick_up_at, at=at))
+    return replace(best(cart, Wallet(), at=at), pick_up=planned(cart, pick_up_at, at=at))
 
 
 def planned(cart: Cart, pick_up_at: datetime | None, *, at: datetime) -> PickUp:
@@ -116,7 +125,7 @@ def planned(cart: Cart, pick_up_at: datetime | None, *, at: datetime) -> PickUp:
 
 def best(
     cart: Cart,
-    wallet: dict[UUID, Owned],
+    wallet: Wallet,
     *,
     forced: Collection[UUID] = (),
     excluded: Collection[UUID] = (),
@@ -131,10 +140,11 @@ def best(
         at=at,
     )
     lines, named = plan_lines(cart.lines), _public(forced)
-    found = best_plan(lines=lines, vouchers=vouchers, forced=named, excluded=_public(excluded))
-    found = as_ordered(found, lines, vouchers, forced=named)
+    weighed, left_away = foremost(vouchers, named=_public({*forced, *excluded}))
+    found = best_plan(lines=lines, vouchers=weighed, forced=named, excluded=_public(excluded))
+    found = as_ordered(found, lines, weighed, forced=named)
     said = in_words(found.left_out, wallet, store=cart.store, at=at)
-    return Quote(cart, found, priced_order(cart, found), tuple(said))
+    return Quote(cart, found, priced_order(cart, found), tuple(said), left_away=left_away + wallet.not_read)
 
 
 def as_ordered(

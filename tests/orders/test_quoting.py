@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from orders.models import StoreOrder
 from orders.services import quoting
 from orders.services.quoting import CartLine
 from stores.models import Region, Store, StoreGroup
@@ -19,7 +20,7 @@ from tests.vouchers.test_amendments import amend
 from vouchers.models import DealTerms
 from vouchers.plan import best_plan
 from vouchers.plan import model as plan
-from vouchers.queries import frozen_terms, whereabouts
+from vouchers.queries import frozen_terms, plannable, whereabouts
 from vouchers.queries.left_out import Said
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -165,6 +166,123 @@ def test_terms_that_were_amended_cost_a_new_process_one_statement_more(shop: Sho
 
     assert statements_of(shop, left=1) == 6
     assert statements_of(shop, left=1) == 4
+
+
+# --- a wallet too large to weigh it all ---------------------------------------------------------------
+
+
+def test_what_is_not_usable_today_hides_nothing_that_is(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plannable, "MOST_PLANNED", 3)
+    sundays = shop.counter.terms(weekdays=[7], usable_days=7)
+    for _ in range(4):
+        shop.counter.voucher(sundays, customer=shop.customer)
+    good = shop.voucher(paid_fen=0, usable_days=9)
+
+    found = shop.quote()
+
+    assert [use.voucher_id for use in found.priced.uses] == [good.id]
+    assert (len(found.not_used), found.left_away, found.is_best) == (2, 0, True)
+
+
+def test_no_deal_hides_another_where_not_all_are_read(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plannable, "MOST_READ", 3)
+    early = shop.counter.terms(face_value_fen=100, usable_days=7)
+    for _ in range(4):
+        shop.counter.voucher(early, customer=shop.customer, paid_fen=0)
+    good = shop.voucher(paid_fen=0, usable_days=9)
+
+    found = shop.quote()
+
+    assert good.id in [use.voucher_id for use in found.priced.uses]
+    assert (found.plan.optimal, found.left_away, found.is_best) == (True, 2, False), "two were not looked at"
+
+
+def test_what_is_held_over_or_not_yet_valid_leaves_the_plan_proven(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plannable, "MOST_READ", 1)
+    shop.voucher(usable_days=2)
+    shop.order(shop.quote(shop.line(2)), shop.line(2))
+    shop.voucher(usable_days=3)
+    shop.voucher(
+        validity="fixed", usable_days=None, usable_from=NOW + timedelta(days=5), usable_until=NOW + timedelta(days=6)
+    )
+    good = shop.voucher(paid_fen=0, usable_days=9)
+    at = NOW + timedelta(days=4)
+
+    found = shop.quote(at=at)
+
+    assert [use.voucher_id for use in found.priced.uses] == [good.id]
+    assert (found.left_away, found.is_best) == (0, True)
+
+
+@pytest.mark.parametrize("limit", ["MOST_READ", "MOST_PLANNED"])
+def test_whatever_she_names_is_weighed(shop: Shop, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    bought_at = datetime.now(UTC) - timedelta(minutes=1)
+    terms = shop.counter.terms(face_value_fen=500)
+    *_, last = (shop.counter.voucher(terms, customer=shop.customer, paid_fen=0, bought_at=bought_at) for _ in range(4))
+    monkeypatch.setattr(plannable, limit, 2)
+
+    def asked(**named: Any) -> Any:
+        return post(f"stores/{shop.store.public_id}/quotes", as_customer(shop.customer), one_drink(shop) | named).json()
+
+    plain, forced, left = asked(), asked(use=[last.public_id]), asked(leave=[last.public_id])
+
+    assert last.public_id not in [use["voucher"] for use in plain["uses"]]
+    assert (plain["left_away"], plain["is_best"]) == (2, False)
+    assert last.public_id in [use["voucher"] for use in forced["uses"]]
+    assert [one["code"] for one in left["not_used"] if one["voucher"] == last.public_id] == ["excluded_by_customer"]
+
+
+# --- over HTTP --------------------------------------------------------------------------------------
+
+
+def test_a_quote_only_reads(shop: Shop) -> None:
+    voucher = shop.voucher(bought_at=datetime.now(UTC) - timedelta(minutes=1))
+    shop.voucher(min_spend_fen=9_000, bought_at=datetime.now(UTC) - timedelta(minutes=1))
+    her, store = as_customer(shop.customer), f"stores/{shop.store.public_id}"
+    order = {**one_drink(shop), "uses": [{"voucher": voucher.public_id, "serial": 1}], "due_fen": 0}
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    try:
+        quoted = post(f"{store}/quotes", her, one_drink(shop) | {"use": [voucher.public_id]})
+        ordered = post(f"{store}/orders", her, order)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = off")
+
+    assert (quoted.status_code, quoted.json()["due_fen"], len(quoted.json()["not_used"])) == (200, 0, 1)
+    assert ordered.status_code == 500, "and what writes cannot"
+
+
+def test_somebody_elses_voucher_is_none(shop: Shop) -> None:
+    bought_at = datetime.now(UTC) - timedelta(minutes=1)
+    hers, foreign = shop.voucher(bought_at=bought_at), shop.counter.voucher(bought_at=bought_at)
+    assert foreign.customer_id != shop.customer.id
+    her, store = as_customer(shop.customer), f"stores/{shop.store.public_id}"
+
+    for wish in ({"use": [foreign.public_id]}, {"leave": [hers.public_id, foreign.public_id]}):
+        assert error_of(post(f"{store}/quotes", her, one_drink(shop) | wish)) == (404, "voucher_not_found")
+    uses = [{"voucher": voucher.public_id, "serial": 1} for voucher in (hers, foreign)]
+    for named in (uses, uses[1:]):
+        order = {**one_drink(shop), "uses": named, "due_fen": 0}
+        assert error_of(post(f"{store}/orders", her, order)) == (404, "voucher_not_found")
+
+    assert not StoreOrder.objects.exists()
+
+
+def test_a_voucher_named_twice_is_used_once_or_not_at_all(shop: Shop) -> None:
+    voucher = shop.voucher(face_value_fen=500, bought_at=datetime.now(UTC) - timedelta(minutes=1))
+    her, store = as_customer(shop.customer), f"stores/{shop.store.public_id}"
+    twice = [voucher.public_id] * 2
+    use = {"voucher": voucher.public_id, "serial": 1}
+
+    forced = post(f"{store}/quotes", her, one_drink(shop) | {"use": twice}).json()
+    left = post(f"{store}/quotes", her, one_drink(shop) | {"leave": twice}).json()
+    ordered = post(f"{store}/orders", her, {**one_drink(shop), "uses": [use] * 2, "due_fen": 900})
+
+    assert ([one["voucher"] for one in forced["uses"]], forced["due_fen"]) == ([voucher.public_id], 1_400)
+    assert ([one["voucher"] for one in left["not_used"]], left["due_fen"]) == ([voucher.public_id], 1_900)
+    assert error_of(ordered) == (422, "voucher_named_twice")
+    assert not StoreOrder.objects.exists()
 
 
 def test_over_http_she_forces_keeps_or_uses_none(shop: Shop) -> None:

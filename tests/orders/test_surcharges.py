@@ -27,7 +27,7 @@ from tests.vouchers.http import as_staff, error_of, get, post
 from vouchers.errors import RedemptionAlreadyReversed, RedemptionNotFound
 from vouchers.models import Redemption
 from vouchers.plan import best_plan
-from vouchers.queries.plannable import plan_lines, plan_vouchers, wallet_of
+from vouchers.queries.plannable import open_wallet, plan_lines, plan_vouchers
 from vouchers.services.reversal import reverse
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -175,7 +175,7 @@ def test_the_counter_and_the_plan_ask_the_same_beyond_a_package(
     voucher, order = counter.voucher(package), chosen(drink, *chosen_names)
 
     cart = [menu_of(counter.store, at=NOW).choose(drink.pk, order.option_ids)]
-    owned = wallet_of(voucher.customer_id, counter.brand.pk).values()
+    owned = open_wallet(voucher.customer_id, counter.brand.pk, at=NOW).values()
     place = store_now(counter)
     planned = plan_vouchers(owned, cart=cart, list_fen={}, store=place, at=NOW)
     plan = best_plan(lines=plan_lines([(cart[0], 1)]), vouchers=planned)

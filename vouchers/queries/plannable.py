@@ -19,18 +19,18 @@ from vouchers.queries.facts import Story
 from vouchers.queries.frozen_terms import terms
 from vouchers.verdict import ProductScope, Terms, refusal_of, valid_until_of
 
+MOST_READ = 500
+"""Of a larger wallet; each is a row and a verdict, and a quote should not wait for thousands."""
 MOST_PLANNED = 200
-"""Of a larger wallet those that end first: a plan of more is no better, and slower."""
+"""Those that one plan weighs against each other, which is where its time goes."""
 NO_LIMIT = 2**53
 
 COLUMNS = (
     *("id", "brand_id", "customer_id", "terms_id", "source_kind", "code", "uses_total", "uses_left", "uses_held"),
     *("use_amounts_fen", "paid_fen", "valid_from", "valid_until", "status", "extensions"),
 )
-WALLET = f"""
-    SELECT {", ".join(f"v.{name}" for name in COLUMNS)},
-        gone.serials, gone.refunding_at, gone.any_expired, coalesce(revised.number, 0)
-    FROM vouchers_voucher v LEFT JOIN vouchers_termsrevision revised ON revised.terms_id = v.terms_id
+SHOWN = ", ".join(f"v.{name}" for name in COLUMNS) + ", gone.serials, gone.refunding_at, gone.any_expired"
+GONE = """
     LEFT JOIN LATERAL (
         SELECT array_agg(serial) AS serials, max(refunding_at) AS refunding_at, bool_or(is_expired) AS any_expired
         FROM (
@@ -40,11 +40,29 @@ WALLET = f"""
             UNION ALL SELECT serial, NULL, false FROM vouchers_hold WHERE voucher_id = v.id AND ended_at IS NULL
         ) of_voucher
     ) gone ON true
-    WHERE v.customer_id = %(customer_id)s AND v.brand_id = %(brand_id)s AND v.issuer = 'own' AND /* which */
-    ORDER BY v.valid_until, v.id LIMIT %(most)s
+"""
+REVISED = "LEFT JOIN vouchers_termsrevision revised ON revised.terms_id = v.terms_id"
+HERS = "v.customer_id = %(customer_id)s AND v.brand_id = %(brand_id)s AND v.issuer = 'own'"
+NAMED = f"""
+    SELECT {SHOWN}, coalesce(revised.number, 0) FROM vouchers_voucher v {REVISED} {GONE}
+    WHERE {HERS} AND v.id = ANY(%(ids)s) ORDER BY v.valid_until, v.id
 """  # noqa: S608 - constants
-OPEN = "v.status IN ('issued', 'held')"
-NAMED = "v.id = ANY(%(ids)s)"
+# Of a wallet that is too large: those she names, then what may be usable as far as a row says, then each deal's
+# earliest before any deal's next, so that no deal hides another. Terms that moved may have made it last longer.
+OPEN = f"""
+    WITH mine AS (
+        SELECT v.*, coalesce(revised.number, 0) AS revision, v.id = ANY(%(ids)s) AS is_named,
+            v.uses_held = 0 AND v.valid_from <= %(at)s
+                AND (v.valid_until > %(at)s OR revised.number IS NOT NULL) AS may_be_usable
+        FROM vouchers_voucher v {REVISED} WHERE {HERS} AND v.status IN ('issued', 'held')
+    ), first AS (
+        SELECT *, row_number() OVER (PARTITION BY terms_id, may_be_usable ORDER BY valid_until, id) AS turn,
+            count(*) FILTER (WHERE may_be_usable) OVER () AS usable
+        FROM mine ORDER BY is_named DESC, may_be_usable DESC, turn, valid_until, id LIMIT %(most)s
+    )
+    SELECT {SHOWN}, revision, may_be_usable, usable FROM first v {GONE}
+    ORDER BY is_named DESC, may_be_usable DESC, turn, valid_until, id
+"""  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +75,36 @@ class Owned:
     story: Story
 
 
-def wallet_of(customer_id: UUID, brand_id: UUID, *, ids: Collection[UUID] | None = None) -> dict[UUID, Owned]:
-    """Her open vouchers of the brand, or those of ``ids`` that are hers whatever their state; one statement."""
-    asked: dict[str, Any] = {
-        "customer_id": customer_id,
-        "brand_id": brand_id,
-        "ids": list(ids or ()),
-        "most": MOST_PLANNED,
-    }
+class Wallet(dict[UUID, Owned]):
+    """Open vouchers, the most useful first; of those that may be usable so many (``not_read``) are not among them."""
+
+    not_read: int = 0
+
+
+def wallet_of(customer_id: UUID, brand_id: UUID, *, ids: Collection[UUID]) -> dict[UUID, Owned]:
+    """Those of ``ids`` that are hers, whatever their state; one statement."""
+    rows = _rows(NAMED, {"customer_id": customer_id, "brand_id": brand_id, "ids": list(ids)})
+    return _owned(rows)
+
+
+def open_wallet(customer_id: UUID, brand_id: UUID, *, named: Collection[UUID] = (), at: datetime) -> Wallet:
+    """Her open vouchers of the brand, ``MOST_READ`` of a larger wallet and ``named`` always in; one statement."""
+    asked = {"customer_id": customer_id, "brand_id": brand_id, "ids": list(named), "at": at}
+    rows = _rows(OPEN, {**asked, "most": MOST_READ + len(named)})
+    wallet = Wallet(_owned([row[:-2] for row in rows]))
+    wallet.not_read = rows[0][-1] - sum(row[-2] for row in rows) if rows else 0
+    return wallet
+
+
+def _rows(statement: str, asked: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(WALLET.replace("/* which */", OPEN if ids is None else NAMED), asked)
-        rows = cursor.fetchall()
+        cursor.execute(statement, asked)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def _owned(rows: Sequence[tuple[Any, ...]]) -> dict[UUID, Owned]:
+    """Of vouchers' columns, what became of their uses, and how often the terms have moved."""
     vouchers = [Voucher.from_db("default", COLUMNS, row[: len(COLUMNS)]) for row in rows]
     known = terms(
         {voucher.terms_id for voucher in vouchers},
@@ -79,6 +116,16 @@ def wallet_of(customer_id: UUID, brand_id: UUID, *, ids: Collection[UUID] | None
         free = tuple(serial for serial in range(1, voucher.uses_total + 1) if serial not in story.gone)
         owned[voucher.id] = Owned(voucher, known[voucher.terms_id], free, story)
     return owned
+
+
+def foremost(vouchers: Sequence[plan.Voucher], *, named: Collection[str]) -> tuple[list[plan.Voucher], int]:
+    """
+    As many as one plan weighs, and how many usable ones are not among them: ``named`` ones, then those that are
+    usable here and now, then those that only have a reason to be told.
+    """
+    by_use = sorted(vouchers, key=lambda one: (one.id not in named, one.refusal is not None))
+    most = max(MOST_PLANNED, len(named))
+    return by_use[:most], sum(one.refusal is None for one in by_use[most:])
 
 
 def plan_vouchers(

@@ -69,7 +69,7 @@ def explain(
         off_fen=quote.priced.off_fen,
         used=len({one.voucher_id for one in plan.applied}),
         gives_up_fen=plan.refund_fen,
-        is_least=plan.optimal and best is None,
+        is_least=quote.is_best and best is None,
         costs_more_fen=more,
     )
 

@@ -22,7 +22,7 @@ from stores.errors import SlotFull
 from stores.models import Option, Product, Store
 from stores.queries import Chosen, Menu, MenuOption, MenuProduct, menu_of
 from vouchers.models import Voucher
-from vouchers.queries.plannable import wallet_of
+from vouchers.queries.plannable import open_wallet
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def cart_context(visit: Visit) -> dict[str, Any]:
 def _counted(visit: Visit, basket: Basket, store: Store | None) -> Counted:
     if store is None or not basket.lines:
         return Counted([], None, None, None)
-    wallet = wallet_of(visit.customer_id, visit.brand.id)
+    wallet = open_wallet(visit.customer_id, visit.brand.id, named={*basket.use, *basket.leave}, at=visit.at)
     # A voucher that was used or refunded meanwhile is no wish any more.
     forced, excluded = ({one for one in wished if one in wallet} for wished in (basket.use, basket.leave))
     try:
