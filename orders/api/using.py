@@ -32,7 +32,7 @@ class SuggestedLine(serializers.Serializer[Any]):
 
 
 class UseNowAnswer(serializers.Serializer[Any]):
-    """A cart to begin with; its lines go into a quote as they are."""
+    """A cart to begin with, filled up to the voucher's minimum; its lines go into a quote as they are."""
 
     store = serializers.CharField()
     name = serializers.CharField()

@@ -20,9 +20,11 @@ class NearStore:
     distance_metres: int
 
 
-def nearest_stores(stores: QuerySet[Store], *, latitude: float, longitude: float, limit: int = 3) -> list[NearStore]:
-    """The open ones among ``stores`` nearest to a place, nearest first; those without a place are left out."""
-    near = by_distance(stores, latitude=latitude, longitude=longitude)[:limit]
+def nearest_stores(
+    stores: QuerySet[Store], *, latitude: float, longitude: float, after: int = 0, limit: int = 3
+) -> list[NearStore]:
+    """The open ones among ``stores`` nearest to a place, ``after`` nearer ones; those without a place are left out."""
+    near = by_distance(stores, latitude=latitude, longitude=longitude)[after : after + limit]
     return [NearStore(store=store, distance_metres=round(store.metres)) for store in near]
 
 

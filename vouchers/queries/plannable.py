@@ -236,18 +236,21 @@ def _one_of(product_ids: Iterable[UUID]) -> plan.Scope:
     return plan.Scope(everything=False, products=frozenset(public(Product.PREFIX, one) for one in product_ids))
 
 
-def package_lines(of: Terms) -> list[tuple[UUID, tuple[UUID, ...], int]]:
-    """The first choice of each of a package's groups: product, the options it includes, how many."""
-    if of.kind != Deal.Kind.PACKAGE:
-        return []
+def package_choices(of: Terms) -> list[tuple[int, list[tuple[UUID, frozenset[UUID], int]]]]:
+    """Each of a package's groups: how many of its items are chosen; product, options it includes, how many of it."""
     return [
         (
-            parse(Product.PREFIX, item["product"]),
-            tuple(parse(Option.PREFIX, named[0]) for named in item.get("options", {}).values() if named),
-            item.get("count", 1),
+            group["choose"],
+            [
+                (
+                    parse(Product.PREFIX, item["product"]),
+                    frozenset(parse(Option.PREFIX, one) for named in item.get("options", {}).values() for one in named),
+                    item.get("count", 1),
+                )
+                for item in group["items"]
+            ],
         )
         for group in of.package_groups
-        for item in group["items"][: group["choose"]]
     ]
 
 
