@@ -79,6 +79,7 @@ class PayoutAnswer(serializers.ModelSerializer[Payout]):
         model = Payout
         fields = (
             "id", "entity", "amount_fen", "status", "reason", "bank_words", "bank_reference", "made_at", "ended_at",
+            "returned_at",
         )  # fmt: skip
 
     def get_entity(self, payout: Payout) -> str:
@@ -88,6 +89,7 @@ class PayoutAnswer(serializers.ModelSerializer[Payout]):
 class AppliedAnswer(serializers.Serializer[Any]):
     paid = serializers.IntegerField()
     failed = serializers.IntegerField()
+    returned = serializers.IntegerField(help_text="Paid before, and back from the bank.")
     known = serializers.IntegerField(help_text="Rows that said what was known.")
 
 
@@ -213,7 +215,7 @@ class BatchResults(APIView):
 
     @extend_schema(
         operation_id="take_payout_results",
-        summary="The bank's answer: paid, or failed and owed again; all rows or none",
+        summary="The bank's answer: paid, failed, or returned (退票) after it was paid; all rows or none",
         request={"text/csv": OpenApiTypes.STR},
         responses={
             200: AppliedAnswer,

@@ -88,6 +88,7 @@ class LedgerTransfer(models.Model):
         PAYOUT = "payout"
         PAYOUT_PAID = "payout_paid"
         PAYOUT_BACK = "payout_back"
+        PAYOUT_RETURNED = "payout_returned"
 
     id = models.BigAutoField(primary_key=True)
     brand_id = models.UUIDField()

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from config.kernel.ids import PublicIdModel
 from stores.models import Brand, SettlementEntity
@@ -54,7 +54,8 @@ class Payout(PublicIdModel):
     """
     What a batch does about one entity. ``amount_fen`` is its whole balance, below zero where it owes.
 
-    PENDING ▶ PAID | FAILED; WITHHELD and OFFSET move no money: the balance stays and the next batch sees it.
+    PENDING ▶ PAID | FAILED; PAID ▶ RETURNED, days later (退票). WITHHELD and OFFSET move no money: the balance stays
+    and the next batch sees it.
     """
 
     PREFIX: ClassVar[str] = "pot"
@@ -63,6 +64,7 @@ class Payout(PublicIdModel):
         PENDING = "pending"
         PAID = "paid"
         FAILED = "failed"
+        RETURNED = "returned"
         WITHHELD = "withheld"
         OFFSET = "offset"
 
@@ -72,6 +74,7 @@ class Payout(PublicIdModel):
         BELOW_LEAST = "below_least"
         OWES = "owes"
         REFUSED_BY_BANK = "refused_by_bank"
+        RETURNED_BY_BANK = "returned_by_bank"
 
     batch = models.ForeignKey(PayoutBatch, models.PROTECT, related_name="payouts")
     brand = models.ForeignKey(Brand, models.PROTECT, db_index=False, related_name="+")
@@ -86,6 +89,7 @@ class Payout(PublicIdModel):
     bank_words = models.CharField(max_length=256, blank=True)
     made_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    returned_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -103,6 +107,13 @@ class Payout(PublicIdModel):
                     ended_at__isnull=False,
                 )
                 | Q(
+                    status="returned",
+                    reason="returned_by_bank",
+                    amount_fen__gt=0,
+                    bank_account__isnull=False,
+                    ended_at__isnull=False,
+                )
+                | Q(
                     status="withheld",
                     reason__in=["no_bank_account", "below_least"],
                     amount_fen__gt=0,
@@ -110,6 +121,11 @@ class Payout(PublicIdModel):
                 )
                 | Q(status="offset", reason="owes", amount_fen__lt=0, ended_at__isnull=True),
                 name="payout_status_agrees_with_its_facts",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="returned", returned_at__gte=F("ended_at"))
+                | (~Q(status="returned") & Q(returned_at__isnull=True)),
+                name="payout_is_returned_after_it_was_paid",
             ),
         ]
         indexes: ClassVar = [

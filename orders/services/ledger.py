@@ -243,6 +243,12 @@ POSTING_TABLE: Mapping[LedgerTransfer.Kind, PostingRule] = MappingProxyType(
             "payout",
             "the bank refused a payout: the entity is owed it again",
         ),
+        _KIND.PAYOUT_RETURNED: PostingRule(
+            _ACCOUNT.PAID_OUT,
+            _ACCOUNT.ENTITY_PAYABLE,
+            "payout",
+            "what the bank had paid came back days later: the entity is owed it again",
+        ),
     }
 )
 assert set(POSTING_TABLE) == set(LedgerTransfer.Kind), "every kind of transfer has its rule"

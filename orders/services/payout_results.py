@@ -1,5 +1,6 @@
-"""The bank's answer to a batch: what was paid is paid, what was refused is owed again; the same answer any time."""
+"""The bank's answer to a batch: paid is paid, refused or returned is owed again; the same answer any time."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +30,14 @@ FORM = ListForm(
     longest={"payout": 40, "result": 16, "words": 256, "reference": 64},
     required=("payout", "result"),
 )
-RESULTS: Mapping[str, str] = {"成功": "paid", "paid": "paid", "失败": "failed", "failed": "failed"}
+RESULTS: Mapping[str, str] = {
+    "成功": "paid",
+    "paid": "paid",
+    "失败": "failed",
+    "failed": "failed",
+    "退票": "returned",
+    "returned": "returned",
+}
 STAGED = """
 CREATE TEMPORARY TABLE payout_result (line integer, id uuid, result text, words text, reference text) ON COMMIT DROP
 """
@@ -45,16 +53,31 @@ WHERE payout.id IS NULL
 UNION ALL
 SELECT line, 'result_differs', 'result', result.result FROM payout_result result
 JOIN orders_payout payout ON payout.id = result.id
-WHERE payout.status IN ('paid', 'failed') AND payout.status <> result.result
+WHERE (payout.status, result.result) IN (
+    ('paid', 'failed'), ('failed', 'paid'), ('failed', 'returned'), ('pending', 'returned'), ('returned', 'failed'))
 ORDER BY 1
 """
+# A payout ends once; one that was paid may come back once. Its first file again, after that, says what is known.
 END = """
 UPDATE orders_payout payout
-SET status = result.result, reason = CASE result.result WHEN 'failed' THEN 'refused_by_bank' ELSE '' END,
-    bank_words = result.words, bank_reference = result.reference, ended_at = %(at)s
-FROM payout_result result WHERE payout.id = result.id AND payout.status = 'pending'
+SET status = result.result,
+    reason = CASE result.result
+        WHEN 'failed' THEN 'refused_by_bank' WHEN 'returned' THEN 'returned_by_bank' ELSE '' END,
+    bank_words = result.words,
+    bank_reference = coalesce(nullif(result.reference, ''), payout.bank_reference),
+    ended_at = coalesce(payout.ended_at, %(at)s),
+    returned_at = CASE result.result WHEN 'returned' THEN %(at)s END
+FROM payout_result result
+WHERE payout.id = result.id AND (payout.status, result.result) IN (
+    ('pending', 'paid'), ('pending', 'failed'), ('paid', 'returned'))
 RETURNING payout.id
 """
+STEPS = {
+    Payout.Status.PAID: LedgerTransfer.Kind.PAYOUT_PAID,
+    Payout.Status.FAILED: LedgerTransfer.Kind.PAYOUT_BACK,
+    Payout.Status.RETURNED: LedgerTransfer.Kind.PAYOUT_RETURNED,
+}
+"""What each end of a payout is in the ledger."""
 
 
 class Problem(StrEnum):
@@ -73,6 +96,7 @@ class Applied:
     paid: int
     failed: int
     known: int
+    returned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +130,8 @@ def apply(*, batch: PayoutBatch, source: IO[bytes], by: Caller, at: datetime) ->
             ended = [payouts_by_id[key] for (key,) in cursor.fetchall()]
         for payout in ended:
             payout.refresh_from_db(fields=["status"])
-        paid = [payout for payout in ended if payout.status == Payout.Status.PAID]
-        failed = [payout for payout in ended if payout.status == Payout.Status.FAILED]
-        ledger.post(
-            [payouts.posting(LedgerTransfer.Kind.PAYOUT_PAID, payout) for payout in paid]
-            + [payouts.posting(LedgerTransfer.Kind.PAYOUT_BACK, payout) for payout in failed],
-            at=at,
-        )
+        ledger.post([payouts.posting(STEPS[Payout.Status(payout.status)], payout) for payout in ended], at=at)
+        told = Counter(payout.status for payout in ended)
         if ended:
             audit.record(
                 act="payout_batch.answered",
@@ -122,10 +141,11 @@ def apply(*, batch: PayoutBatch, source: IO[bytes], by: Caller, at: datetime) ->
                 subject_kind="payoutbatch",
                 subject_id=batch.id,
                 subject_count=len(ended),
-                details={"paid": len(paid), "failed": len(failed)},
+                details=dict(told),
                 at=at,
             )
-        return Applied(len(paid), len(failed), staging.rows - len(ended))
+        known = staging.rows - len(ended)
+        return Applied(told["paid"], told["failed"], known, told["returned"])
 
 
 def _rows(rows: Iterator[Cells | RowProblem]) -> Iterator[_Row | RowProblem]:

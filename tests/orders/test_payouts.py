@@ -126,6 +126,38 @@ class TestAnswers:
             answer(made, (mine, "失败", "", ""))
         assert refused.value.problems[0].told()["code"] == "result_differs"
 
+    def test_what_was_paid_may_come_back_once_and_is_owed_again(self, brand: Brand) -> None:
+        of = entity(brand, 500)
+        made = batch(brand)
+        mine = payout_of(made, of).public_id
+        paid, returned = (mine, "成功", "", "B77"), (mine, "退票", "账号已销户", "")
+
+        assert [answer(made, row) for row in (paid, returned, returned, paid)] == [
+            Applied(1, 0, 0, 0),
+            Applied(0, 0, 0, 1),
+            Applied(0, 0, 1, 0),
+            Applied(0, 0, 1, 0),
+        ]
+
+        ended = payout_of(made, of)
+        assert (ended.status, ended.reason, ended.bank_words) == ("returned", "returned_by_bank", "账号已销户")
+        assert ended.bank_reference == "B77"
+        assert (owed(of), balance(brand, Account.Kind.PAID_OUT)) == (500, 0)
+        assert LedgerTransfer.objects.filter(kind="payout_returned").count() == 1
+        assert payout_of(batch(brand), of).amount_fen == 500
+
+    @pytest.mark.parametrize(("first", "then"), [(None, "退票"), ("失败", "退票"), ("退票", "失败")])
+    def test_only_what_was_paid_comes_back(self, brand: Brand, first: str | None, then: str) -> None:
+        of = entity(brand, 500)
+        made = batch(brand)
+        mine = payout_of(made, of).public_id
+        for result in {"退票": ["成功", "退票"], "失败": ["失败"], None: []}[first]:
+            answer(made, (mine, result, "", ""))
+
+        with pytest.raises(ResultFileRefused) as refused:
+            answer(made, (mine, then, "", ""))
+        assert refused.value.problems[0].told()["code"] == "result_differs"
+
 
 class TestBankAccounts:
     def test_a_number_is_sealed_and_the_last_one_counts(self, brand: Brand) -> None:
@@ -181,7 +213,7 @@ class TestApi:
         answered = Client().post(
             f"/api/v1/{path}/results", f"付款编号,结果\n{payout['id']},成功\n", content_type="text/csv", headers=headers
         )
-        assert answered.json() == {"paid": 1, "failed": 0, "known": 0}
+        assert answered.json() == {"paid": 1, "failed": 0, "returned": 0, "known": 0}
         assert get("payout-batches", headers).json()["items"] == [made.json()]
 
     def test_a_bad_answer_names_its_lines(self, brand: Brand) -> None:
