@@ -35,7 +35,7 @@ from tests.bench.report import Figure, machine, tell
 BENCHMARKS: dict[str, tuple[Callable[[], Iterator[Figure]], tuple[str, ...]]] = {
     "intake": (intake.intake, ("bare_asgi_256", "intake_256", "intake_64", "intake_open_p99_ms", "intake_mb")),
     "redeeming": (redeeming.redeeming, ("prepare_http", "redeem_http", "redeem_p99_ms", "statements_redeem")),
-    "ordering": (ordering.ordering, ("quote_http", "checkout_http", "statements_checkout")),
+    "ordering": (ordering.ordering, ("quote_http", "checkout_http", "statements_quote", "statements_checkout")),
     "verdict": (verdict.verdict, ("verdict_us",)),
     "issuing": (issuing.issue, ("issue",)),
     "granting": (granting.grant, ("grant", "grant_plan_s", "grant_2_workers")),

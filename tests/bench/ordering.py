@@ -9,12 +9,11 @@ from uuid import UUID, uuid4
 
 import orjson
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from config.accounts.tokens import sign_customer
-from orders.services.checkout import place_order
 from orders.services.issuing import issue_paid
-from orders.services.quoting import CartLine
 from stores.models import Product, Store
 from tests import factories
 from tests.bench import rows
@@ -64,7 +63,7 @@ def call(store: Store, customer_id: UUID, act: str, body: dict[str, Any]) -> byt
 
 
 def ordering() -> Iterator[Figure]:
-    """``quote_http``, ``checkout_http``, ``statements_checkout``."""
+    """``quote_http``, ``checkout_http``, ``statements_quote``, ``statements_checkout``."""
     with own_database():
         stores, drinks, wallets = shops()
         at_each, whose = itertools.cycle(stores), itertools.cycle(wallets)
@@ -72,16 +71,7 @@ def ordering() -> Iterator[Figure]:
         quotes = [call(next(at_each), next(whose), "quotes", cart) for _ in range(QUOTES + WARM_UP)]
         vouchers = [voucher for of_one in zip(*wallets.values(), strict=True) for voucher in of_one]
         orders = [
-            call(
-                next(at_each),
-                voucher.customer_id,
-                "orders",
-                {
-                    "lines": [{"product": drinks[0].public_id, "quantity": 1}],
-                    "uses": [{"voucher": voucher.public_id, "serial": 1}],
-                    "due_fen": 0,
-                },
-            )
+            call(next(at_each), voucher.customer_id, "orders", confirmed(voucher, drinks[0]))
             for voucher in vouchers[: ORDERS + WARM_UP]
         ]
         with serve("config.wsgi:application", interface="wsgi") as server:
@@ -89,9 +79,12 @@ def ordering() -> Iterator[Figure]:
             quoted = closed_loop(server.port, quotes[WARM_UP:], clients=CLIENTS)
             closed_loop(server.port, orders[:WARM_UP], clients=CLIENTS)
             placed = closed_loop(server.port, orders[WARM_UP:], clients=CLIENTS)
-        spare = vouchers[ORDERS + WARM_UP :]
-        _statements(stores[0], drinks[0], spare[0])  # terms and accounts are in memory from now on
-        statements = max(_statements(stores[0], drinks[0], voucher) for voucher in spare[1:3])
+        spare = vouchers[ORDERS + WARM_UP :][:3]
+        whole = [("quotes", spare[0], cart), *(("orders", voucher, confirmed(voucher, drinks[0])) for voucher in spare)]
+        for act, voucher, body in whole[:2]:
+            _statements(stores[0], voucher, act, body)  # terms and accounts are in memory from now on
+        of_a_quote = _statements(stores[0], spare[0], "quotes", cart)
+        of_a_checkout = max(_statements(stores[0], voucher, act, body) for act, voucher, body in whole[2:])
     for name, outcome, wanted, what in (
         ("quote_http", quoted, 200, f"{VOUCHERS_EACH} vouchers × {LINES} lines"),
         ("checkout_http", placed, 201, "one drink, one voucher, nothing due: confirmed with redemption and number"),
@@ -101,21 +94,28 @@ def ordering() -> Iterator[Figure]:
             f"; NOT ANSWERED SO, by status: {others}" if others else ""
         )
         yield Figure(name, round(outcome.statuses[wanted] / outcome.seconds), "requests/s", conditions)
-    about = "the service of one checkout that confirms at once, terms known; BEGIN and COMMIT not"
-    yield Figure("statements_checkout", statements, "statements", about)
+    about = "the whole request, sign-in included; terms known; BEGIN and COMMIT not"
+    yield Figure("statements_quote", of_a_quote, "statements", about)
+    yield Figure("statements_checkout", of_a_checkout, "statements", f"{about}; confirmed at once")
 
 
-def _statements(store: Store, drink: Product, voucher: Voucher) -> int:
+def confirmed(voucher: Voucher, drink: Product) -> dict[str, Any]:
+    """An order of a drink that the voucher pays for altogether."""
+    return {
+        "lines": [{"product": drink.public_id, "quantity": 1}],
+        "uses": [{"voucher": voucher.public_id, "serial": 1}],
+        "due_fen": 0,
+    }
+
+
+def _statements(store: Store, voucher: Voucher, act: str, body: dict[str, Any]) -> int:
+    token = sign_customer(customer_id=voucher.customer_id, brand_id=store.brand_id, at=datetime.now(UTC)).text
     with CaptureQueriesContext(connection) as captured:
-        place_order(
-            store_id=store.id,
-            brand_id=store.brand_id,
-            customer_id=voucher.customer_id,
-            lines=[CartLine(drink.id, (), 1)],
-            uses=[(voucher.id, 1)],
-            due_fen=0,
-            provider="sandbox",
-            request_id=uuid4(),
-            at=datetime.now(UTC),
+        answer = Client(SERVER_NAME="localhost").post(
+            f"/api/v1/stores/{store.public_id}/{act}",
+            body,
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid4())},
         )
+    assert answer.status_code in (200, 201), answer.content
     return sum(1 for query in captured if not query["sql"].startswith(("BEGIN", "COMMIT")))
