@@ -7,13 +7,14 @@ photographs it reads a number that is worthless tomorrow, and a token of another
 out with five zeros (once in 100,000, and then the code must exist, too).
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from uuid import UUID
 
 import qrcode
 from django.conf import settings
-from qrcode.image.svg import SvgPathFillImage
 
 from config.accounts import tokens
 from config.kernel.errors import NotSignedIn, TokenExpired
@@ -23,6 +24,11 @@ from vouchers.errors import QrExpired, QrNotOurs
 CHECK_DIGITS = 5
 QUIET_ZONE_MODULES = 4
 """ISO/IEC 18004 asks for four light modules around; scanners at counters need them."""
+MASK = 2
+"""
+Every reader takes any of the eight masks. Choosing the one the standard likes best takes seven tenths of the drawing
+(21 of 32 ms), and what is drawn here is signed, so as good as random under any.
+"""
 PURPOSE = "own qr"
 """In the place of the issuer, so that the key is not the one that made the codes."""
 
@@ -69,14 +75,27 @@ def code_of(text: str, *, brand_id: UUID, at: datetime) -> str:
 def as_svg(text: str) -> str:
     """The token as a QR code, black on white, scalable, without script or style."""
     code = qrcode.QRCode(
-        error_correction=qrcode.constants.ERROR_CORRECT_M,
-        border=QUIET_ZONE_MODULES,
-        image_factory=SvgPathFillImage,
+        error_correction=qrcode.constants.ERROR_CORRECT_M, border=QUIET_ZONE_MODULES, mask_pattern=MASK
     )
     code.add_data(text)
     code.make(fit=True)
-    svg: str = code.make_image().to_string(encoding="unicode")
-    return svg
+    rows = code.get_matrix()
+    runs = "".join(f"M{x},{y}h{n}v1h-{n}z" for y, row in enumerate(rows) for x, n in _runs(row))
+    size = len(rows)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size}" shape-rendering="crispEdges">'
+        f'<rect width="{size}" height="{size}" fill="white"/><path fill="#000000" d="{runs}"/></svg>'
+    )
+
+
+def _runs(row: Sequence[bool]) -> Iterator[tuple[int, int]]:
+    """Where black begins, and for how many modules."""
+    at = 0
+    for is_black, modules in groupby(row):
+        n = len(list(modules))
+        if is_black:
+            yield at, n
+        at += n
 
 
 def _key(brand_id: UUID) -> bytes:

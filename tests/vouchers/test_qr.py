@@ -98,6 +98,6 @@ def test_the_picture_is_black_on_white_with_its_quiet_zone_and_no_script() -> No
     assert modules.get("fill") in (None, "#000000")
     # No module lies within four of the edge.
     width = int(svg.get("viewBox", "").split()[2])
-    starts = [tuple(map(int, part[1:].split("H")[0].split(","))) for part in modules.get("d", "").split("z") if part]
+    starts = [tuple(map(int, part[1:].split("h")[0].split(","))) for part in modules.get("d", "").split("z") if part]
     assert min(min(start) for start in starts) == 4
     assert max(max(start) for start in starts) == width - 5

@@ -79,5 +79,5 @@ class PartShown:
 def parts_shown(terms_id: UUID, price_fen: int) -> list[PartShown]:
     """A unit's parts as a buyer sees them before she buys, those that are alike together, in their order."""
     alike = Counter((part.terms_id, part.use_fen) for part in parts(terms_id, price_fen))
-    known = terms({one for one, _ in alike})
+    known = terms({one for one, _ in alike}, revisions={})  # titles and kinds are never amended
     return [PartShown(known[one].title, known[one].kind, count, use_fen) for (one, use_fen), count in alike.items()]
