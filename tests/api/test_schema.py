@@ -35,7 +35,7 @@ NEVER_DONE = {
     # Somebody else's act comes before them.
     *("approve_case", "make_order", "ready_order", "collect_order", "start_order_payment", "retry_refund"),
     *("book_bill_difference", "get_statement_export_file", "get_bank_account", "take_brand_picture_away"),
-    "disconnect_issuer",
+    *("disconnect_issuer", "get_invoice_amount", "ask_invoice"),
     # They want what nobody makes up: a signature, a quoted plan, a day that is over.
     *("take_payment_notice", "place_order", "close_day"),
     # Terms for nothing but one store or product.
