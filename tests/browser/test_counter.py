@@ -10,6 +10,7 @@ from playwright.sync_api import Page, Route, expect
 from tests import factories
 from tests.browser.camera import FakeCamera
 from tests.browser.conftest import PASSWORD, Visitor, serious_problems, sign_in
+from tests.browser.moving import go_back
 from tests.vouchers.counters import Counter
 from vouchers import qr
 from vouchers.models import Redemption, Voucher
@@ -198,7 +199,7 @@ def test_back_and_reload_never_redeem_again_and_are_never_blank(counter: Counter
     page.locator("#redeem-button").click()
     expect(page.get_by_role("heading", name="核销成功")).to_be_visible()
 
-    page.go_back()
+    go_back(page)
     expect(page.get_by_text("用第 2 次")).to_be_visible()
     page.go_forward()
     expect(page.get_by_role("heading", name="核销成功")).to_be_visible()

@@ -13,6 +13,7 @@ from config.pages.design import sandbox_till
 from orders.models import Payment, StoreOrder
 from stores.models import CustomerSession
 from tests.browser.conftest import Visitor, until
+from tests.browser.moving import go_back, reload
 from tests.pages.shop_stand import Shop, now, open_shop, take_the_money
 from vouchers.models import Redemption
 
@@ -48,7 +49,7 @@ def test_an_installed_console_takes_an_upgrade_and_keeps_no_old_file(
     monkeypatch.setattr(installing, "_version", lambda files: "upgraded")
     page.evaluate("navigator.serviceWorker.getRegistration().then((installed) => installed.update()).then(() => true)")
     until(page, "caches.keys().then((names) => names.join() === 'console-upgraded')")
-    page.reload()
+    reload(page)
 
     assert before != "console-upgraded"
     expect(page.locator("#code")).to_be_visible()
@@ -58,7 +59,7 @@ def test_without_a_network_an_installed_console_says_so_and_comes_back(clerk: Vi
     page = clerk.page
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     until(page, "caches.match('/console/offline/').then(Boolean)")
-    page.reload()  # from now on the worker serves it
+    reload(page)  # from now on the worker serves it
 
     clerk.context.set_offline(True)
     page.goto("/console/today/")
@@ -161,9 +162,9 @@ def test_after_paying_a_step_back_leads_on_and_pays_nothing_twice(
     her.wait_for_url("**/orders/**")
     expect(her.locator(".pickup-number")).to_be_visible()
 
-    her.go_back()
+    go_back(her)
     expect(her.locator("main")).not_to_be_empty()
-    her.reload()
+    reload(her)
     expect(her.locator("main")).not_to_be_empty()
 
     assert len(paid) == 1

@@ -17,6 +17,7 @@ from config.pages.design import sandbox_till
 from orders.models import Payment, Purchase, StoreOrder
 from orders.services import order_moves
 from tests import factories
+from tests.browser.moving import go_back, reload
 from tests.pages.shop_stand import HANGZHOU, Shop, now, open_shop, take_the_money
 from vouchers.models import Offer, Voucher
 
@@ -246,13 +247,13 @@ def test_reload_and_back_in_every_state_are_never_blank_and_never_a_second_order
     blank: list[str] = []
 
     def look(name: str) -> None:
-        page.reload()
+        reload(page)
         if len(page.inner_text("main")) < 10:
             blank.append(name)
 
     walk(page, shop, look)
     for _ in range(12):
-        page.go_back()
+        go_back(page)
         if page.url == "about:blank":
             break
         if len(page.inner_text("main")) < 10:
@@ -291,11 +292,11 @@ def test_a_code_rotates_while_it_is_looked_at(opened: Open, shop: Shop) -> None:
     sign_in(page)
     page.wait_for_url(f"**{shop.url()}")
     page.goto(shop.url(f"wallet/{voucher.public_id}/"))
-    first = page.inner_html(".qr svg")
+    first = page.inner_html(".qr > svg")
 
     with page.expect_response("**/code/"):
         page.clock.fast_forward(31_000)
-    expect(page.locator(".qr svg")).not_to_have_js_property("innerHTML", first)
+    expect(page.locator(".qr > svg")).not_to_have_js_property("innerHTML", first)
 
 
 def test_an_order_that_is_ready_turns_green_by_itself(opened: Open, shop: Shop) -> None:

@@ -16,6 +16,7 @@ from orders.models import Payment, Purchase, StoreOrder
 from tests import factories
 from tests.browser.camera import FakeCamera
 from tests.browser.conftest import PASSWORD, Visitor, sign_in
+from tests.browser.moving import reload
 from tests.pages.shop_stand import HANGZHOU, Shop, now, open_shop, take_the_money
 from tests.vouchers.counters import Counter
 from vouchers import qr
@@ -134,7 +135,7 @@ def test_a_sale_from_its_opening_to_the_last_cup(
     expect(she.page.locator(".pickup-card.is-ready")).to_be_visible()
     she.page.get_by_role("button", name="我取到了").click()
     expect(she.page.get_by_text("已取餐")).to_be_visible()
-    clerk.page.reload()
+    reload(clerk.page)
     expect(clerk.page.locator(f"#{order.public_id}")).to_have_count(0)
 
     # He shows his code; her camera reads it off his screen. Redeemed, undone, and his again.
@@ -153,5 +154,5 @@ def test_a_sale_from_its_opening_to_the_last_cup(
     assert sorted(states) == ["issued", "used"]
     assert Purchase.objects.filter(status="issued").count() == 2
     assert Redemption.objects.filter(reversed_at=None).count() == 1
-    he.page.reload()
+    reload(he.page)
     expect(he.page.locator(".qr")).to_be_visible()

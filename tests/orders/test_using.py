@@ -97,7 +97,7 @@ def test_its_minimum_is_filled_up(shop: Shop, kind: str) -> None:
 
 def test_its_minimum_is_filled_up_with_what_is_there(shop: Shop) -> None:
     stocked.keep(shop.store, "counted", product=shop.drink, units=2)
-    other = factories.product(shop.counter.brand)
+    other = factories.product(shop.counter.brand, position=9)
     voucher = today(shop, min_spend_fen=5_000)
 
     assert used(shop, voucher).lines == (CartLine(shop.drink.id, (), 2), CartLine(other.id, (), 1))

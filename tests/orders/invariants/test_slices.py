@@ -64,7 +64,8 @@ def test_old_purchases_are_left_out_until_something_happens_to_them() -> None:
             "settled_surcharge_has_its_line",
         ),
         (
-            "UPDATE orders_payout SET ended_at = {later} WHERE status IN ('paid', 'failed')",
+            "UPDATE orders_payout SET ended_at = {later}, returned_at = {later}::timestamptz + (returned_at - ended_at)"
+            " WHERE ended_at IS NOT NULL",
             "DELETE FROM orders_ledgertransfer WHERE kind = 'payout_paid'",
             "payout_is_posted_as_far_as_it_has_come",
         ),
