@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from uuid import UUID, uuid4
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -314,8 +314,8 @@ def _month_before(day: date) -> date:
     return (day - timedelta(days=1)).replace(day=1)
 
 
-def run(*, examples: int, steps: int, derandomize: bool = False) -> None:
-    """Play so many sequences of so many acts, the same at each run if asked; raises what broke, made small."""
+def run(*, examples: int, steps: int, derandomize: bool = False, made_small: bool = True) -> None:
+    """Play so many sequences of so many acts, the same at each run if asked; raises what broke, made small if asked."""
     run_state_machine_as_test(
         MoneyMachine,
         settings=settings(
@@ -323,6 +323,7 @@ def run(*, examples: int, steps: int, derandomize: bool = False) -> None:
             stateful_step_count=steps,
             deadline=None,
             derandomize=derandomize,
+            phases=[Phase.generate, *([Phase.shrink] if made_small else [])],
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -18,4 +18,4 @@ def test_control_a_fen_that_is_not_posted_is_found(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(money_machine, "postings_of", without_the_entitys)
     with pytest.raises(AssertionError):
-        money_machine.run(examples=200, steps=30, derandomize=True)
+        money_machine.run(examples=200, steps=30, derandomize=True, made_small=False)
